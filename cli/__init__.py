@@ -1,0 +1,1 @@
+"""The ``skyledger`` command, one file per group of commands."""

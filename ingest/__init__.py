@@ -1,0 +1,1 @@
+"""Workers that carry measurements into the database: stage, validate, publish."""

@@ -1,0 +1,1 @@
+"""Pixels to measurements: no database here."""

@@ -1,0 +1,1 @@
+"""Answers: queries, pictures and, later, TAP, alerts and the portal."""

@@ -1,0 +1,1 @@
+"""The synthetic survey: raw snaps, calibration frames, catalogues and their truth."""

@@ -1,0 +1,43 @@
+"""Errors: each names the thing, the value, the limit and the next step.
+
+The class decides the exit code of the command line:
+0 done, 1 bug, 2 usage, 3 configuration, 4 database, 5 data rejected, 6 query refused.
+"""
+
+from typing import ClassVar
+
+
+class SkyledgerError(Exception):
+    """Base of all errors a user may meet."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(SkyledgerError):
+    """A command was called with words or values it does not take."""
+
+    exit_code = 2
+
+
+class ConfigurationError(SkyledgerError):
+    """The installation, a setting or an instrument file is incomplete or wrong."""
+
+    exit_code = 3
+
+
+class DatabaseError(SkyledgerError):
+    """The database is not there, not of our schema version, or refused a change."""
+
+    exit_code = 4
+
+
+class DataRejectedError(SkyledgerError):
+    """Input data cannot be used; the message says what is wrong and where it is kept."""
+
+    exit_code = 5
+
+
+class QueryRefusedError(SkyledgerError):
+    """A query is not allowed, not understood, or asks for an instant that is not there."""
+
+    exit_code = 6
