@@ -17,6 +17,16 @@ from skyledger.resources import db_dir
 
 BANDS = ("u", "g", "r", "i", "z", "y")
 
+# The UCD vocabulary knows the Johnson bands only; these hold the middle of ours.
+BAND_UCD = {
+    "u": "em.opt.U",  # 300-400 nm
+    "g": "em.opt.B",  # 400-500 nm
+    "r": "em.opt.R",  # 600-750 nm
+    "i": "em.opt.I",  # 750-1000 nm
+    "z": "em.opt.I",
+    "y": "em.opt.I",
+}
+
 SqlType = Literal[
     "bigint",
     "integer",
@@ -43,7 +53,7 @@ class Column(BaseModel):
 
     model_config = _Strict
 
-    name: Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9]*$")]
+    name: Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9_]*$")]
     type: SqlType
     description: Annotated[str, Field(min_length=10)]
     unit: str | None = None  # VOUnit
@@ -106,7 +116,8 @@ class Relation(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*$")]
     kind: Literal["living", "static", "ledger"]
-    description: str
+    description: Annotated[str, Field(min_length=10)]
+    requirements: tuple[str, ...] = ()
     dpdd_table: int | None = None
     key: tuple[str, ...]
     partition_by_id: bool = False  # RANGE of the key, a month of nights a partition
@@ -177,6 +188,8 @@ def _expand(record: dict[str, Any]) -> list[dict[str, Any]]:
         copy = dict(record)
         copy["name"] = record["name"].replace("{b}", band)
         copy["description"] = record["description"].replace("{b}", band)
+        if "ucd" in record:
+            copy["ucd"] = record["ucd"].replace("em.opt.{b}", BAND_UCD[band])
         expanded.append(copy)
     return expanded
 
