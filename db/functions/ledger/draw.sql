@@ -1,0 +1,28 @@
+-- draw: opens an epoch under the publication lock, held to the end of the transaction, so that
+-- the epochs visible to anybody are always a prefix (design section 5; GEN-19).
+-- needs: ledger.horizon, science.tai_now
+CREATE OR REPLACE FUNCTION ledger.draw(in_kind text, in_batch bigint DEFAULT NULL)
+RETURNS timestamp
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  opened timestamp;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'an epoch is drawn in a READ COMMITTED transaction, not in %',
+      upper(current_setting('transaction_isolation'))
+      USING ERRCODE = 'invalid_transaction_state',
+        HINT = 'Publish in a transaction of its own.';
+  END IF;
+  -- The key is the same for every publisher of this database.
+  PERFORM pg_advisory_xact_lock(7526, 1);
+  -- A new statement, hence a snapshot that sees the epoch of whoever held the lock before.
+  SELECT greatest(science.tai_now(), ledger.horizon() + interval '1 microsecond') INTO opened;
+  INSERT INTO ledger.epoch (epochtai, kind, batchid, nrows) VALUES (opened, in_kind, in_batch, 0);
+  -- Lets the statements of this transaction, and of no other, write to the store.
+  PERFORM set_config('skyledger.publishing', pg_current_xact_id()::text, true);
+  RETURN opened;
+END $$;
+
+COMMENT ON FUNCTION ledger.draw(text, bigint)
+IS 'Opens an epoch (TAI) under the publication lock; the lock is held until the commit.';

@@ -1,0 +1,56 @@
+-- ensure_partitions: makes the monthly partitions that observations or publications of the days
+-- from first_mjd to last_mjd (TAI) need. Called ahead of time, and by loaders before they take
+-- the publication lock (design section 3: ids carry the night, so an id range is a month).
+CREATE OR REPLACE FUNCTION ledger.ensure_partitions(first_mjd double precision, last_mjd double precision)
+RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_catalog
+AS $$
+DECLARE
+  zero CONSTANT date := '1990-01-01';
+  t record;
+  month date;
+  next date;
+  part text;
+  made integer := 0;
+  base bigint;
+BEGIN
+  -- Partitions are made one after the other: two makers of the same one would collide.
+  PERFORM pg_advisory_xact_lock(7526, 2);
+  SELECT databaseid::bigint << 53 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
+  FOR month IN
+    SELECT generate_series(
+      date_trunc('month', date '1858-11-17' + floor(first_mjd - 0.5)::integer),
+      date '1858-11-17' + floor(last_mjd)::integer, interval '1 month')::date
+  LOOP
+    next := (month + interval '1 month')::date;
+    FOR t IN
+      SELECT c.relname AS name, pg_get_partkeydef(c.oid) = 'RANGE (deletedtai)' AS by_time,
+        EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'midpointtai')
+          AS observed
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE n.nspname = 'prompt_store' AND c.relkind = 'p'
+    LOOP
+      part := t.name || '_p' || to_char(month, 'YYYYMM');
+      CONTINUE WHEN to_regclass('prompt_store.' || part) IS NOT NULL;
+      IF t.by_time THEN
+        EXECUTE format('CREATE TABLE prompt_store.%I PARTITION OF prompt_store.%I FOR VALUES FROM (%L) TO (%L)',
+          part, t.name, month::timestamp, next::timestamp);
+      ELSE
+        EXECUTE format('CREATE TABLE prompt_store.%I PARTITION OF prompt_store.%I FOR VALUES FROM (%s) TO (%s)',
+          part, t.name, base + ((month - zero)::bigint << 39), base + ((next - zero)::bigint << 39));
+        IF t.observed THEN
+          -- Nights begin at noon; the constraint lets queries by time skip whole months.
+          EXECUTE format('ALTER TABLE prompt_store.%I ADD CONSTRAINT %I CHECK (midpointtai >= %s AND midpointtai < %s)',
+            part, part || '_time', month - date '1858-11-17' + 0.4, next - date '1858-11-17' + 0.6);
+        END IF;
+      END IF;
+      EXECUTE format('ALTER TABLE prompt_store.%I SET (autovacuum_vacuum_insert_scale_factor = 0.1)', part);
+      EXECUTE format('CREATE TRIGGER refuse_direct_write BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON prompt_store.%I FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_direct_write()', part);
+      made := made + 1;
+    END LOOP;
+  END LOOP;
+  RETURN made;
+END $$;
+
+COMMENT ON FUNCTION ledger.ensure_partitions(double precision, double precision)
+IS 'Makes the monthly partitions for the days between two MJD (TAI); returns how many were missing.';

@@ -1,0 +1,274 @@
+"""What users see: the published forms of every living relation, and the code that publishes.
+
+From one dictionary entry come (design sections 4 and 5; GEN-19..21, L1DB-05):
+
+=====================  ==========================================================================
+``prompt_history.X``   every version, with ``createdTai`` and ``deletedTai``
+``prompt_live.X``      the current rows; reads no setting
+``prompt_at.X(T)``     the rows as of T
+``prompt.X``           the rows as of the session's ``skyledger.as_of``, else as of the horizon
+``staging.validate_X`` moves rows that break a rule to ``ledger.rejected``, with the reason
+``ledger.publish_X``   carries the staged rows of a slot into the store, under one epoch
+=====================  ==========================================================================
+"""
+
+from dataclasses import dataclass, field
+
+from skyledger import dictionary as dd
+from skyledger.database import metadata as md
+
+LIVE_END = "timestamp '9999-12-31'"
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something replayed after the migrations: its name, SQL text, and what it needs first."""
+
+    name: str  # schema-qualified, lower case
+    kind: str  # routine, view or script
+    sql: str
+    needs: tuple[str, ...] = field(default=())
+
+
+def _shown(relation: dd.Relation) -> list[str]:
+    """Select list of the published columns; ``dec`` is offered beside ``decl``."""
+    names = [column.sql_name for column in relation.columns]
+    if "decl" in names and "dec" not in names:
+        names.append("decl AS dec")
+    return [*names, md.INSERTED.sql_name]
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _comments(view: str, relation: dd.Relation, extra: tuple[dd.Column, ...]) -> str:
+    lines = [f"COMMENT ON VIEW {view} IS {_quote(relation.description)};"]
+    for column in (*relation.columns, *extra):
+        text = _quote(md.comment(column))
+        lines.append(f"COMMENT ON COLUMN {view}.{column.sql_name} IS {text};")
+        if column.sql_name == "decl":
+            lines.append(f"COMMENT ON COLUMN {view}.dec IS {text};")
+    return "\n".join(lines)
+
+
+def forms(relation: dd.Relation) -> list[Item]:
+    """Build the four published forms of a living relation."""
+    name = relation.sql_name
+    shown = ", ".join(_shown(relation))
+    # Names only: the views built on prompt_history already offer dec.
+    again = ", ".join(part.rsplit(" AS ", maxsplit=1)[-1] for part in _shown(relation))
+    # The instant is applied outside the union: arms with filters of their own are not flattened.
+    history = (
+        f"CREATE VIEW prompt_history.{name} AS\n"
+        f"SELECT {shown}, createdtai, {LIVE_END} AS deletedtai FROM {md.STORE}.{name}\n"
+        f"UNION ALL\n"
+        f"SELECT {shown}, createdtai, deletedtai FROM {md.STORE}.{name}_history;\n"
+        + _comments(
+            f"prompt_history.{name}", relation, (md.INSERTED, md.CREATED, md.DELETED)
+        )
+    )
+    live = (
+        f"CREATE VIEW prompt_live.{name} AS\nSELECT {shown} FROM {md.STORE}.{name};\n"
+        + _comments(f"prompt_live.{name}", relation, (md.INSERTED,))
+    )
+    at = (
+        f"CREATE FUNCTION prompt_at.{name}(instant timestamp)\n"
+        f"RETURNS SETOF prompt_live.{name}\n"
+        f"LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000\n"
+        f"AS $$ SELECT {again} FROM prompt_history.{name}\n"
+        f"WHERE createdtai <= instant AND deletedtai >= instant\n"
+        f"AND ledger.settled(instant) $$;\n"
+        f"COMMENT ON FUNCTION prompt_at.{name}(timestamp) IS "
+        + _quote(f"{relation.name} as of an instant of ledger time (TAI).")
+        + ";"
+    )
+    # A scalar sub-select is evaluated once; a bare call would be evaluated for every row.
+    by_setting = (
+        f"CREATE VIEW prompt.{name} AS\nSELECT {again} FROM prompt_history.{name}\n"
+        f"WHERE createdtai <= (SELECT ledger.as_of()) AND deletedtai >= (SELECT ledger.as_of());\n"
+        + _comments(f"prompt.{name}", relation, (md.INSERTED,))
+    )
+    return [
+        Item(f"prompt_history.{name}", "view", history),
+        Item(f"prompt_live.{name}", "view", live),
+        Item(
+            f"prompt_at.{name}",
+            "routine",
+            at,
+            (f"prompt_history.{name}", f"prompt_live.{name}", "ledger.settled"),
+        ),
+        Item(f"prompt.{name}", "view", by_setting, (f"prompt_history.{name}", "ledger.as_of")),
+    ]
+
+
+def validation(relation: dd.Relation) -> Item:
+    """Build ``staging.validate_X(slot, batch)``: returns how many rows were refused."""
+    name = relation.sql_name
+    reasons = []
+    for column in relation.columns:
+        if not column.nullable:
+            reasons.append(f"CASE WHEN {column.sql_name} IS NULL THEN '{column.name} is missing' END")
+        for said, condition in md.conditions(column):
+            reasons.append(
+                f"CASE WHEN NOT ({condition}) THEN "
+                f"format('{column.name} = %s {said}', left({column.sql_name}::text, 60)) END"
+            )
+    for rule in relation.checks:
+        reasons.append(f"CASE WHEN NOT ({rule}) THEN {_quote('breaks the rule ' + rule)} END")
+    key = ", ".join(relation[k].sql_name for k in relation.key)
+    told = " || ', ' || ".join(f"'{k} = ' || {relation[k].sql_name}" for k in relation.key)
+    # Eager evaluation of concat_ws over some hundred CASEs is still set-based and cheap.
+    reasons.append(
+        f"CASE WHEN row_number() OVER (PARTITION BY {key} ORDER BY ctid) > 1 "
+        f"THEN 'duplicate of an earlier row: ' || {told} END"
+    )
+    # concat_ws takes at most 100 arguments.
+    groups = [reasons[i : i + 90] for i in range(0, len(reasons), 90)]
+    inner = ",\n    ".join(
+        "nullif(concat_ws('; ', " + ",\n      ".join(group) + "), '')" for group in groups
+    )
+    joined = "concat_ws('; ', " + ", ".join(f"g{i}" for i in range(len(groups))) + ")"
+    aliases = ", ".join(f"g{i}" for i in range(len(groups)))
+    return Item(
+        f"staging.validate_{name}",
+        "routine",
+        f"""CREATE FUNCTION staging.validate_{name}(in_slot smallint, in_batch bigint)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE refused bigint;
+BEGIN
+  WITH judged AS (
+    SELECT ctid AS row_id, tableoid AS part,
+    {inner}
+    FROM staging.{name} WHERE slot = in_slot
+  ), bad AS (
+    SELECT row_id, part, {joined} AS reason
+    FROM judged AS j(row_id, part, {aliases})
+    WHERE coalesce({aliases}) IS NOT NULL
+  ), gone AS (
+    DELETE FROM staging.{name} AS s USING bad
+    WHERE s.slot = in_slot AND s.ctid = bad.row_id AND s.tableoid = bad.part
+    RETURNING bad.reason, to_jsonb(s) - 'slot' AS content
+  ), kept AS (
+    INSERT INTO ledger.rejected (rejectedid, batchid, relation, reason, content, rejectedtai)
+    SELECT nextval('ledger.rejected_id'), in_batch, '{relation.name}', reason, content,
+      science.tai_now() FROM gone
+    RETURNING 1
+  )
+  SELECT count(*) INTO refused FROM kept;
+  RETURN refused;
+END $$;
+COMMENT ON FUNCTION staging.validate_{name}(smallint, bigint) IS
+  'Moves staged rows of {relation.name} that break a rule to ledger.rejected; returns their number.';
+""",
+    )
+
+
+def publication(relation: dd.Relation) -> Item:
+    """Build ``ledger.publish_X(slot, epoch)``: returns the row versions opened or closed."""
+    name = relation.sql_name
+    names = [column.sql_name for column in relation.columns]
+    columns = ", ".join(names)
+    staged = ", ".join(f"s.{n}" for n in names)
+    current = ", ".join(f"c.{n}" for n in names)
+    match = " AND ".join(f"c.{relation[k].sql_name} = s.{relation[k].sql_name}" for k in relation.key)
+    settings = ", ".join(f"{n} = s.{n}" for n in names if n not in {relation[k].sql_name for k in relation.key})
+    told = " || ', ' || ".join(f"'{k} ' || s.{relation[k].sql_name}" for k in relation.key)
+    return Item(
+        f"ledger.publish_{name}",
+        "routine",
+        f"""CREATE FUNCTION ledger.publish_{name}(in_slot smallint, in_epoch timestamp)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  stale text;
+  touched bigint := 0;
+  n bigint;
+BEGIN
+  IF NOT EXISTS (SELECT FROM staging.{name} WHERE slot = in_slot) THEN
+    RETURN 0;
+  END IF;
+  IF EXISTS (SELECT FROM staging.{name} WHERE slot = in_slot AND replacestai IS NOT NULL) THEN
+    SELECT {told} INTO stale
+    FROM staging.{name} AS s LEFT JOIN prompt_store.{name} AS c ON {match}
+    WHERE s.slot = in_slot AND s.replacestai IS NOT NULL
+      AND s.replacestai IS DISTINCT FROM c.createdtai
+    LIMIT 1;
+    IF stale IS NOT NULL THEN
+      RAISE EXCEPTION '{relation.name}: % was changed by another publication', stale
+        USING ERRCODE = 'serialization_failure', HINT = 'Compute the batch again and publish it.';
+    END IF;
+    INSERT INTO prompt_store.{name}_history ({columns}, insertedtai, createdtai, deletedtai)
+    SELECT {current}, c.insertedtai, c.createdtai, in_epoch - interval '1 microsecond'
+    FROM prompt_store.{name} AS c JOIN staging.{name} AS s ON {match}
+    WHERE s.slot = in_slot AND s.replacestai IS NOT NULL;
+    UPDATE prompt_store.{name} AS c SET {settings}, createdtai = in_epoch
+    FROM staging.{name} AS s
+    WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND s.iswithdrawal IS NOT TRUE AND {match};
+    GET DIAGNOSTICS n = ROW_COUNT;
+    touched := touched + n;
+    DELETE FROM prompt_store.{name} AS c USING staging.{name} AS s
+    WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND s.iswithdrawal AND {match};
+    GET DIAGNOSTICS n = ROW_COUNT;
+    touched := touched + n;
+  END IF;
+  INSERT INTO prompt_store.{name} ({columns}, insertedtai, createdtai)
+  SELECT {staged}, in_epoch, in_epoch FROM staging.{name} AS s
+  WHERE s.slot = in_slot AND s.replacestai IS NULL;
+  GET DIAGNOSTICS n = ROW_COUNT;
+  RETURN touched + n;
+END $$;
+COMMENT ON FUNCTION ledger.publish_{name}(smallint, timestamp) IS
+  'Carries the staged rows of a slot into {relation.name} under one epoch; called by ledger.publish.';
+""",
+    )
+
+
+def items(dictionary: dd.Dictionary) -> list[Item]:
+    """Everything generated from the dictionary that is replayed after the migrations."""
+    found: list[Item] = []
+    living = dictionary.of_kind("living")
+    for relation in living:
+        found += forms(relation)
+        found += [validation(relation), publication(relation)]
+    order = sorted(living, key=lambda r: (not r.name.endswith("Visit"), r.name))
+    calls = "\n".join(
+        f"  touched := touched + ledger.publish_{r.sql_name}(in_slot, in_epoch);" for r in order
+    )
+    checks = "\n".join(
+        f"  refused := refused + staging.validate_{r.sql_name}(in_slot, in_batch);" for r in order
+    )
+    found.append(
+        Item(
+            "ledger.publish_relations",
+            "routine",
+            f"""CREATE FUNCTION ledger.publish_relations(in_slot smallint, in_epoch timestamp)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE touched bigint := 0;
+BEGIN
+{calls}
+  RETURN touched;
+END $$;
+COMMENT ON FUNCTION ledger.publish_relations(smallint, timestamp) IS
+  'Publishes every staged relation of a slot; called by ledger.publish.';
+""",
+            tuple(f"ledger.publish_{r.sql_name}" for r in living),
+        )
+    )
+    found.append(
+        Item(
+            "staging.validate_relations",
+            "routine",
+            f"""CREATE FUNCTION staging.validate_relations(in_slot smallint, in_batch bigint)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE refused bigint := 0;
+BEGIN
+{checks}
+  RETURN refused;
+END $$;
+COMMENT ON FUNCTION staging.validate_relations(smallint, bigint) IS
+  'Applies the rules of the dictionary to every staged relation of a slot.';
+""",
+            tuple(f"staging.validate_{r.sql_name}" for r in living),
+        )
+    )
+    return found
