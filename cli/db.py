@@ -1,0 +1,114 @@
+"""``skyledger db``: the database server and its schema."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from skyledger import settings
+from skyledger.database import connection, extensions, pgsphere
+from skyledger.database.cluster import Cluster
+from skyledger.errors import UsageError
+
+app = typer.Typer(no_args_is_help=True, help="The database server and its schema.")
+
+
+def _cluster(action: str) -> Cluster:
+    """Return the embedded cluster; refuse where an external server is configured."""
+    configured = settings.read()
+    if configured.external is not None:
+        raise UsageError(
+            f"{configured.external_source} names an external PostgreSQL server, which Skyledger "
+            f"does not {action}; unset the variable to use the embedded one"
+        )
+    return Cluster(configured.home)
+
+
+@app.command()
+def init() -> None:
+    """Create the database with its complete schema, starting the server."""
+    start()
+
+
+@app.command()
+def start() -> None:
+    """Start the embedded server; the first time, create it with the complete schema."""
+    cluster = _cluster("start")
+    started = cluster.start()
+    print(f"database in {cluster.home} {'started' if started else 'is running already'}")
+
+
+@app.command()
+def stop() -> None:
+    """Stop the embedded server, ending its sessions."""
+    cluster = _cluster("stop")
+    stopped = cluster.stop()
+    print(f"database in {cluster.home} {'stopped' if stopped else 'was not running'}")
+
+
+@app.command()
+def status(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say whether the embedded server is there and running."""
+    found = _cluster("manage").status()
+    if as_json:
+        print(json.dumps(found.as_dict()))
+        return
+    print(f"database in {found.home}: {found.state}")
+    if found.pid:
+        print(f"  process  {found.pid}")
+        print(f"  connect  psql -h '{found.socket}' -p {found.port} -U skyledger skyledger")
+    if found.state != "absent":
+        print(f"  log      {found.log}")
+
+
+@app.command()
+def destroy(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Stop the embedded server and delete everything in it."""
+    cluster = _cluster("destroy")
+    if cluster.status().state == "absent":
+        print(f"there is no database in {cluster.home}")
+        return
+    if not yes:
+        typer.confirm(f"Delete the database in {cluster.home} with everything in it?", abort=True)
+    cluster.destroy()
+    print(f"database in {cluster.home} deleted")
+
+
+@app.command()
+def check() -> None:
+    """Say which server, schema, extensions and way to pg_sphere are in use."""
+    configured = settings.read()
+    opened = connection.connect()
+    try:
+        way = pgsphere.installed(opened)
+        found = extensions.versions(opened)
+        release = opened.info.parameter_status("server_version")
+        if configured.external is not None:
+            print(f"server      external, named by {configured.external_source}")
+        else:
+            print(f"server      embedded in {configured.home}")
+        print(f"PostgreSQL  {release}")
+        for name in ("pg_sphere", *extensions.PACKAGES):
+            if name == "pg_sphere":
+                print(f"pg_sphere   {_describe(way, configured)}")
+            else:
+                print(f"{name:11s} {found.get(name, 'missing')}")
+        print(f"numpy       {extensions.numpy_version(opened)} in PL/Python")
+    finally:
+        opened.close()
+
+
+def _describe(way: pgsphere.Way | None, configured: settings.Settings) -> str:
+    if way is None:
+        return "missing; install it with `skyledger db upgrade`"
+    if way == "objects":
+        return "plain objects in schema pgsphere"
+    if configured.external is not None:
+        return "extension"
+    return f"extension, from {Cluster(configured.home).status().pg_sphere} programs"
