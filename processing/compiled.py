@@ -1,0 +1,19 @@
+"""Compilation of the hot kernels: one decorator, so that all are built alike.
+
+Kernels are compiled once and kept beside the source (numba's cache). Sums may be re-ordered and
+products fused, which lets them use vector units; infinities and NaN keep their meaning.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from numba import njit
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_REWRITES = {"contract", "reassoc", "nsz", "arcp"}
+
+
+def compiled(function: Function) -> Function:
+    """Return ``function`` compiled to machine code at its first call."""
+    return cast("Function", njit(cache=True, fastmath=_REWRITES, nogil=True)(function))
