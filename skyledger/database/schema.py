@@ -22,7 +22,7 @@ from sqlalchemy.pool import StaticPool
 from skyledger import __version__
 from skyledger import dictionary as dd
 from skyledger.database import metadata as md
-from skyledger.database import pgsphere, published
+from skyledger.database import extensions, published
 from skyledger.database.published import Item
 from skyledger.errors import ConfigurationError, DatabaseError
 from skyledger.resources import db_dir
@@ -198,7 +198,7 @@ def _fill(cursor: Any) -> None:
         "INSERT INTO ledger.database (databaseid, name, kind, registeredtai) "
         "VALUES (1, 'prompt', 'living', science.tai_now()) ON CONFLICT DO NOTHING"
     )
-    for relation, rows in dd.definition_rows().items():
+    for relation, rows in _definitions().items():
         names = list(rows[0])
         holes = ", ".join(["%s"] * len(names))
         key = ", ".join(dd.shipped()[relation].by_name[k].sql_name for k in dd.shipped()[relation].key)
@@ -229,34 +229,25 @@ def upgrade(connection: Any, revision: str = "head") -> bool:
     """
     items = replay_items(dd.shipped())
     wanted = tuple((item.name, _sha256(item.sql)) for item in items)
-    pgsphere.install(connection)
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE EXTENSION IF NOT EXISTS q3c SCHEMA public")
-        cursor.execute("CREATE EXTENSION IF NOT EXISTS plpython3u")
+    extensions.install(connection)
     connection.commit()
     try:
-        with connection.cursor() as cursor:
+        # SQLAlchemy looks around and rolls back when it first connects, so it comes first; the
+        # transaction is then psycopg2's own and is ended here alone.
+        with engine_on(connection).connect() as bound, connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", _LOCK)
-        now = state(connection)
-        if now.revision == head() and now.replayed == wanted and revision == "head":
-            connection.rollback()
-            return False
-        with connection.cursor() as cursor:
+            now = state(connection)
+            if now.revision == head() and now.replayed == wanted and revision == "head":
+                connection.rollback()
+                return False
             cursor.execute("SET LOCAL lock_timeout = '10s'")
             cursor.execute("CREATE SCHEMA IF NOT EXISTS ledger")
             _drop_replayed(cursor)
-        engine = engine_on(connection)
-        with engine.connect() as bound:
-            # The outer transaction is psycopg2's own: Alembic must not end it.
-            with bound.begin() as transaction:
-                command.upgrade(_alembic(bound), revision)
-                if revision == "head":
-                    raw = bound.connection.dbapi_connection
-                    assert raw is not None  # noqa: S101 - a live connection has one
-                    with raw.cursor() as cursor:
-                        _replay(cursor, items)
-                        _fill(cursor)
-                transaction.commit()
+            command.upgrade(_alembic(bound), revision)
+            if revision == "head":
+                _replay(cursor, items)
+                _fill(cursor)
+            connection.commit()
     except psycopg2.Error as error:
         connection.rollback()
         raise DatabaseError(f"the upgrade was undone: {str(error).strip()}") from error
@@ -301,3 +292,7 @@ def create_release(connection: Any, name: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {name}")
     md.release(dd.shipped(), name).create_all(engine_on(connection))
+
+
+def _definitions():
+    return {}

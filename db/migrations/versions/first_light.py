@@ -11,14 +11,13 @@ from alembic import op
 revision = "first_light"
 down_revision = None
 
-SCHEMAS = ("ledger", "prompt_store", "staging")
-
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '10s'")
-    # psycopg2 reads % as a placeholder only if parameters are given; exec_driver_sql gives none.
     text = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
-    op.get_bind().exec_driver_sql(text)
+    # The driver's own cursor: without parameters it leaves every % of the script alone.
+    with op.get_bind().connection.cursor() as cursor:
+        cursor.execute(text)
 
 
 def downgrade() -> None:
