@@ -1,17 +1,19 @@
 """The data dictionary: the one place where tables and columns are defined.
 
-``db/dictionary/*.yaml`` holds one relation a file. From it come the tables, comments, published
-forms, COPY layout and documentation (design section 3; GEN-02, GEN-29, L1DB-01, CAT-01).
+``db/dictionary/relations/*.yaml`` holds one relation a file, ``flags.yaml`` the bits of the flags
+columns and ``features.yaml`` the elements of the light-curve feature arrays. From it come the
+tables, comments, published forms, COPY layout and documentation (GEN-02, GEN-29, L1DB-01, CAT-01).
 """
 
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from astropy import units
+from astropy.io.votable.ucd import parse_ucd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from skyledger import plain_yaml
 from skyledger.errors import ConfigurationError
 from skyledger.resources import db_dir
 
@@ -45,7 +47,19 @@ SqlType = Literal[
     "text[]",
 ]
 
-_Strict = ConfigDict(extra="forbid", frozen=True)
+_Strict = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+Length = Annotated[int, Field(ge=1, le=1000)]
+
+
+@lru_cache(maxsize=1000)
+def _check_unit(unit: str) -> None:
+    units.Unit(unit, format="vounit")
+
+
+@lru_cache(maxsize=1000)
+def _check_ucd(ucd: str) -> None:
+    parse_ucd(ucd, check_controlled_vocabulary=True)
 
 
 class Column(BaseModel):
@@ -56,10 +70,10 @@ class Column(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9_]*$")]
     type: SqlType
     description: Annotated[str, Field(min_length=10)]
-    unit: str | None = None  # VOUnit
-    ucd: str | None = None
+    unit: str | None = None  # VOUnit; None for a number without dimension or of mixed units
+    ucd: str | None = None  # UCD1+
     nullable: bool = True
-    shape: tuple[int, ...] | None = None  # fixed shape of an array column
+    shape: tuple[Length, ...] | None = None  # fixed shape of an array column
     dpdd: str | None = None  # "radec" : the document's own name for the row
     row: int | None = None  # row of the DPDD table
     requirements: tuple[str, ...] = ()
@@ -75,13 +89,31 @@ class Column(BaseModel):
     @classmethod
     def _unit_is_vounit(cls, value: str | None) -> str | None:
         if value is not None:
-            units.Unit(value, format="vounit")
+            _check_unit(value)
+        return value
+
+    @field_validator("ucd")
+    @classmethod
+    def _ucd_is_known(cls, value: str | None) -> str | None:
+        if value is not None:
+            _check_ucd(value)
         return value
 
     @model_validator(mode="after")
-    def _shape_needs_array(self) -> "Column":
-        if (self.shape is not None) and not self.type.endswith("[]"):
+    def _type_allows_it(self) -> "Column":
+        if self.shape is not None and not self.type.endswith("[]"):
             raise ValueError(f"{self.name} has a shape but type {self.type}")
+        bounded = self.minimum is not None or self.maximum is not None
+        if bounded and self.type not in {
+            "bigint",
+            "integer",
+            "smallint",
+            "real",
+            "double precision",
+        }:
+            raise ValueError(f"{self.name} has a minimum or maximum but type {self.type}")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"{self.name} has minimum {self.minimum} above maximum {self.maximum}")
         return self
 
 
@@ -155,6 +187,9 @@ class Relation(BaseModel):
         unknown = sorted(used - set(self.by_name))
         if unknown:
             raise ValueError(f"{self.name}: keys or indexes name unknown columns {unknown}")
+        loose = [name for name in self.key if self[name].nullable]
+        if loose or not self.key:
+            raise ValueError(f"{self.name}: columns {loose} of key {self.key} may be NULL")
         return self
 
 
@@ -164,6 +199,20 @@ class Dictionary(BaseModel):
     model_config = _Strict
 
     relations: dict[str, Relation]
+
+    @model_validator(mode="after")
+    def _references_lead_somewhere(self) -> "Dictionary":
+        for relation in self.relations.values():
+            for foreign in relation.foreign_keys:
+                target = self.relations.get(foreign.relation)
+                known = target.by_name if target else {}
+                same_number = len(foreign.columns) == len(foreign.references)
+                if not same_number or not set(foreign.references) <= set(known):
+                    raise ValueError(
+                        f"{relation.name}: foreign key {foreign.columns} leads to"
+                        f" {foreign.relation} {foreign.references}, which does not exist"
+                    )
+        return self
 
     def __getitem__(self, name: str) -> Relation:
         try:
@@ -177,6 +226,49 @@ class Dictionary(BaseModel):
     def of_kind(self, kind: str) -> list[Relation]:
         """Relations of one temporal kind, in the order of their names."""
         return [r for r in self.relations.values() if r.kind == kind]
+
+
+class FlagDefinition(BaseModel):
+    """One bit of a flags column.
+
+    ``bit`` counts from 0; Object goes on in a second column, ``flags2``, with bit 64.
+    """
+
+    model_config = _Strict
+
+    relation: str
+    bit: Annotated[int, Field(ge=0, le=126)]
+    name: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+    description: Annotated[str, Field(min_length=10)]
+
+    @property
+    def column(self) -> str:
+        """Column that holds the bit."""
+        return "flags" if self.bit < 64 else "flags2"
+
+    @property
+    def mask(self) -> int:
+        """Value of the bit within its column."""
+        return 1 << (self.bit % 64)
+
+
+class FeatureDefinition(BaseModel):
+    """One element of ``lcPeriodic`` or ``lcNonPeriodic``; ``index`` counts from 1 as in SQL."""
+
+    model_config = _Strict
+
+    kind: Literal["periodic", "nonperiodic"]
+    index: Annotated[int, Field(ge=1, le=32)]
+    name: Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9]*$")]
+    unit: str | None = None
+    description: Annotated[str, Field(min_length=10)]
+
+    @field_validator("unit")
+    @classmethod
+    def _unit_is_vounit(cls, value: str | None) -> str | None:
+        if value is not None:
+            _check_unit(value)
+        return value
 
 
 def _expand(record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -196,12 +288,16 @@ def _expand(record: dict[str, Any]) -> list[dict[str, Any]]:
 
 def parse(text: str, source: str) -> Relation:
     """Read one relation from YAML; ``source`` is named in the error."""
+    names: list[str] = []
     try:
-        raw = yaml.safe_load(text)
+        raw = plain_yaml.read(text)
         raw["columns"] = [c for record in raw["columns"] for c in _expand(record)]
+        names = [str(column["name"]) for column in raw["columns"]]
         return Relation.model_validate(raw)
-    except (ValidationError, yaml.YAMLError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"{source} is not a valid dictionary entry: {error}") from error
+    except plain_yaml.FAULTS as error:
+        raise ConfigurationError(
+            f"{source} is not a valid dictionary entry: {plain_yaml.explain(error, names)}"
+        ) from error
 
 
 def load(directory: Path | None = None) -> Dictionary:
@@ -217,10 +313,89 @@ def load(directory: Path | None = None) -> Dictionary:
         relations[relation.name] = relation
     if not relations:
         raise ConfigurationError(f"no dictionary found in {folder}")
-    return Dictionary(relations=relations)
+    try:
+        return Dictionary(relations=relations)
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"the dictionary in {folder}: {plain_yaml.explain(error)}"
+        ) from error
 
 
 @lru_cache(maxsize=1)
 def shipped() -> Dictionary:
     """Return the dictionary of this version of the software, read once."""
     return load()
+
+
+def _once(what: str, values: list[Any]) -> None:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{what} given twice: {twice}")
+
+
+def parse_flags(text: str, source: str) -> list[FlagDefinition]:
+    """Read flag definitions from YAML; ``{B}`` in a name stands for six flags, bit after bit."""
+    flags = []
+    try:
+        for relation, records in plain_yaml.read(text).items():
+            for record in records:
+                bands = BANDS if "{B}" in record["name"] else ("",)
+                for offset, band in enumerate(bands):
+                    copy = dict(record)
+                    copy["bit"] = record["bit"] + offset
+                    copy["name"] = record["name"].replace("{B}", band.upper())
+                    copy["description"] = record["description"].replace("{b}", band)
+                    flags.append(FlagDefinition(relation=relation, **copy))
+        _once("bit", [(flag.relation, flag.bit) for flag in flags])
+        _once("name", [(flag.relation, flag.name) for flag in flags])
+    except plain_yaml.FAULTS as error:
+        raise ConfigurationError(
+            f"{source} does not define flags: {plain_yaml.explain(error)}"
+        ) from error
+    return sorted(flags, key=lambda flag: (flag.relation, flag.bit))
+
+
+def parse_features(text: str, source: str) -> list[FeatureDefinition]:
+    """Read the definitions of the light-curve features from YAML, in their order."""
+    try:
+        features = [
+            FeatureDefinition.model_validate({"kind": kind, "index": index, **record})
+            for kind, records in plain_yaml.read(text).items()
+            for index, record in enumerate(records, start=1)
+        ]
+        _once("name", [feature.name for feature in features])
+    except plain_yaml.FAULTS as error:
+        raise ConfigurationError(
+            f"{source} does not define features: {plain_yaml.explain(error)}"
+        ) from error
+    return features
+
+
+def _text(name: str) -> str:
+    return (db_dir() / "dictionary" / name).read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def _flags() -> dict[tuple[str, str], FlagDefinition]:
+    flags = parse_flags(_text("flags.yaml"), "flags.yaml")
+    return {(flag.relation, flag.name): flag for flag in flags}
+
+
+def flag_definitions() -> list[FlagDefinition]:
+    """Return all flags, by relation and bit: the rows of ``FlagDefinition``."""
+    return list(_flags().values())
+
+
+def flag_bit(relation: str, name: str) -> int:
+    """Return the number of the bit of a flag: ``flag_bit("DIASource", "NEGATIVE")`` is 3."""
+    try:
+        return _flags()[relation, name].bit
+    except KeyError:
+        known = ", ".join(n for r, n in _flags() if r == relation) or "no flags"
+        raise ConfigurationError(f"{relation} has no flag {name!r}; it has {known}") from None
+
+
+@lru_cache(maxsize=1)
+def feature_definitions() -> list[FeatureDefinition]:
+    """Return the 32 periodic and 20 non-periodic light-curve features (L1DB-18), in order."""
+    return parse_features(_text("features.yaml"), "features.yaml")
