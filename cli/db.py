@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from skyledger import settings
-from skyledger.database import connection, extensions, pgsphere
+from skyledger.database import connection, extensions, pgsphere, schema
 from skyledger.database.cluster import Cluster
 from skyledger.errors import UsageError
 
@@ -26,8 +26,11 @@ def _cluster(action: str) -> Cluster:
 
 @app.command()
 def init() -> None:
-    """Create the database with its complete schema, starting the server."""
-    start()
+    """Create the database with its complete schema, on the embedded or the configured server."""
+    if settings.read().external is None:
+        start()
+        return
+    print("schema created" if _upgrade() else "the schema is there already")
 
 
 @app.command()
@@ -35,7 +38,28 @@ def start() -> None:
     """Start the embedded server; the first time, create it with the complete schema."""
     cluster = _cluster("start")
     started = cluster.start()
+    opened = connection.connect()
+    try:
+        new = schema.state(opened).revision is None
+    finally:
+        opened.close()
+    if new:
+        _upgrade()
     print(f"database in {cluster.home} {'started' if started else 'is running already'}")
+
+
+@app.command()
+def upgrade() -> None:
+    """Bring the schema to the version of this software."""
+    print("schema upgraded" if _upgrade() else f"the schema is up to date: {schema.head()}")
+
+
+def _upgrade() -> bool:
+    opened = connection.connect()
+    try:
+        return schema.upgrade(opened)
+    finally:
+        opened.close()
 
 
 @app.command()
@@ -82,24 +106,24 @@ def destroy(
 
 @app.command()
 def check() -> None:
-    """Say which server, schema, extensions and way to pg_sphere are in use."""
+    """Say which server, schema, extensions and way to pg_sphere are in use; 4 if not complete."""
     configured = settings.read()
     opened = connection.connect()
     try:
-        way = pgsphere.installed(opened)
         found = extensions.versions(opened)
-        release = opened.info.parameter_status("server_version")
         if configured.external is not None:
             print(f"server      external, named by {configured.external_source}")
         else:
             print(f"server      embedded in {configured.home}")
-        print(f"PostgreSQL  {release}")
-        for name in ("pg_sphere", *extensions.PACKAGES):
-            if name == "pg_sphere":
-                print(f"pg_sphere   {_describe(way, configured)}")
-            else:
-                print(f"{name:11s} {found.get(name, 'missing')}")
-        print(f"numpy       {extensions.numpy_version(opened)} in PL/Python")
+        print(f"PostgreSQL  {opened.info.parameter_status('server_version')}")
+        print(f"pg_sphere   {_describe(pgsphere.installed(opened), configured)}")
+        for name in extensions.PACKAGES:
+            print(f"{name:11s} {found.get(name, 'missing')}")
+        if "plpython3u" in found:
+            print(f"numpy       {extensions.numpy_version(opened)} in PL/Python")
+        print(f"schema      {schema.state(opened).revision or 'none'}")
+        schema.check(opened)
+        print("complete: this software and the database fit each other")
     finally:
         opened.close()
 

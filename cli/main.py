@@ -32,6 +32,7 @@ def _one_line(message: str) -> str:
 def main() -> None:
     """Run the command line; errors a user may meet are one line on stderr and an exit code."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         app()
     except SkyledgerError as error:

@@ -1,9 +1,6 @@
 """Fixtures of the whole suite: a throw-away PostgreSQL server, databases in it, shared data."""
 
-import graphlib
-import importlib.util
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -14,13 +11,13 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from skyledger import resources
-from skyledger.database import extensions
+from skyledger.database import schema
 from skyledger.database.cluster import Cluster, temporary_home
-from skyledger.errors import ConfigurationError
 
 TEMPLATE = "complete"  # a database with extensions and schema, cloned for the tests
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+_FAILED_CHECKS = pytest.StashKey[str]()
 
 # Durability costs time and a throw-away server needs none.
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -28,10 +25,18 @@ FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep every test away from the user's own database."""
+    config.stash[_FAILED_CHECKS] = os.environ.get("SKYLEDGER_FAILED_CHECKS", "")
     for name in list(os.environ):
         if name.startswith(("PG", "SKYLEDGER_")):
             del os.environ[name]
-    os.environ["SKYLEDGER_HOME"] = str(Path("/nonexistent/skyledger"))
+    os.environ["SKYLEDGER_HOME"] = "/nonexistent/skyledger"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Repeat what `./run test` found before the tests, which has scrolled away by now."""
+    failed = terminalreporter.config.stash[_FAILED_CHECKS]
+    if failed:
+        terminalreporter.write_line(f"before the tests these checks failed: {failed}", red=True)
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +58,7 @@ def template(server: Cluster) -> str:
     _execute(server, f"CREATE DATABASE {TEMPLATE}")
     connection = psycopg2.connect(server.dsn(TEMPLATE))
     try:
-        _build(connection)
-        connection.commit()
+        schema.upgrade(connection)
     finally:
         connection.close()
     return TEMPLATE
@@ -128,44 +132,3 @@ def _execute(server: Cluster, statement: str) -> None:
             cursor.execute(statement)
     finally:
         opened.close()
-
-
-def _build(connection: Connection) -> None:
-    if importlib.util.find_spec("skyledger.database.schema"):
-        schema = importlib.import_module("skyledger.database.schema")
-        try:
-            schema.upgrade(connection)
-        except ConfigurationError as error:
-            # The schema is being built: functions alone can be tested meanwhile.
-            if "which no file makes" not in str(error):
-                raise
-        else:
-            return
-    extensions.install(connection)
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE SCHEMA science")
-        for path in _in_order(resources.db_dir() / "functions"):
-            try:
-                cursor.execute(path.read_text(encoding="utf-8"))
-            except psycopg2.Error as error:
-                pytest.fail(f"{path.parent.name}/{path.name}: {error}")
-
-
-def _in_order(folder: Path) -> list[Path]:
-    """Files of functions, each after those its ``-- needs:`` line names."""
-    files = {
-        f"{path.parent.name}.{path.stem}": path for path in sorted(folder.glob("science/*.sql"))
-    }
-    needs = {
-        name: {
-            needed.strip()
-            for line in re.findall(
-                r"^-- needs:(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE
-            )
-            for needed in line.split(",")
-        }
-        for name, path in files.items()
-    }
-    return [
-        files[name] for name in graphlib.TopologicalSorter(needs).static_order() if name in files
-    ]
