@@ -192,6 +192,16 @@ def _replay(cursor: Any, items: list[Item]) -> None:
     )
 
 
+def _definitions() -> dict[str, list[dict[str, Any]]]:
+    """Rows of the definition tables, by relation and column name."""
+    return {
+        "FlagDefinition": [
+            {**flag.model_dump(), "columnName": flag.column} for flag in dd.flag_definitions()
+        ],
+        "FeatureDefinition": [feature.model_dump() for feature in dd.feature_definitions()],
+    }
+
+
 def _fill(cursor: Any) -> None:
     """Write the rows every database has: its number, definitions, first epoch, partitions."""
     cursor.execute(
@@ -293,6 +303,3 @@ def create_release(connection: Any, name: str) -> None:
         cursor.execute(f"CREATE SCHEMA {name}")
     md.release(dd.shipped(), name).create_all(engine_on(connection))
 
-
-def _definitions():
-    return {}

@@ -20,7 +20,7 @@ DECLARE
 BEGIN
   SELECT databaseid::bigint << 53 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
   SELECT coalesce(sum(1::bigint << bit), 0) INTO hidden FROM ledger.flagdefinition
-  WHERE relation = 'DIASource' AND name = 'subThreshold';
+  WHERE relation = 'DIASource' AND name IN ('PARENT', 'SUBTHRESHOLD');
 
   CREATE TEMP TABLE IF NOT EXISTS association_pair (
     diasourceid bigint, diaobjectid bigint, cost double precision) ON COMMIT DROP;
@@ -55,8 +55,6 @@ BEGIN
           (s.decl - o.decl) * 3600 AS ddecl
       ) AS d
       WHERE s.slot = in_slot AND s.ssobjectid IS NULL AND s.flags & hidden = 0
-        AND NOT EXISTS (SELECT FROM staging.diasource AS child
-          WHERE child.slot = in_slot AND child.parentdiasourceid = s.diasourceid)
     ) AS p
   ) AS q
   WHERE m2 <= max_m2;
@@ -83,9 +81,7 @@ BEGIN
 
   UPDATE staging.diasource AS s
   SET diaobjectid = base | ((s.hpx29 >> 48) << 39) | nextval('ledger.object_serial')
-  WHERE s.slot = in_slot AND s.diaobjectid IS NULL AND s.ssobjectid IS NULL AND s.flags & hidden = 0
-    AND NOT EXISTS (SELECT FROM staging.diasource AS child
-      WHERE child.slot = in_slot AND child.parentdiasourceid = s.diasourceid);
+  WHERE s.slot = in_slot AND s.diaobjectid IS NULL AND s.ssobjectid IS NULL AND s.flags & hidden = 0;
   GET DIAGNOSTICS n_new = ROW_COUNT;
 END $$;
 

@@ -14,7 +14,7 @@ DECLARE
   n bigint;
 BEGIN
   SELECT coalesce(sum(1::bigint << bit), 0) INTO unfitted FROM ledger.flagdefinition
-  WHERE relation = 'DIAObject' AND name IN ('motionNotFitted', 'parallaxNotFitted');
+  WHERE relation = 'DIAObject' AND name IN ('MOTION_NOT_FITTED', 'PARALLAX_NOT_FITTED');
 
   INSERT INTO staging.diaobject (slot, diaobjectid, replacestai)
   SELECT in_slot, t.diaobjectid, o.createdtai

@@ -250,6 +250,24 @@ COMMENT ON COLUMN ledger.provenance.inputs IS 'inputs: What was read: files with
 
 COMMENT ON COLUMN ledger.provenance.createdtai IS 'createdTai: Ledger time (TAI) at which the record was written.';
 
+CREATE TABLE ledger.refusedfile (
+	path TEXT NOT NULL, 
+	instrument TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	refusedtai TIMESTAMP WITHOUT TIME ZONE NOT NULL, 
+	CONSTRAINT refusedfile_pkey PRIMARY KEY (path)
+);
+
+COMMENT ON TABLE ledger.refusedfile IS 'Files that were offered but could not be read as a visit: kept with their reason, tried again whenever their folder is processed again.';
+
+COMMENT ON COLUMN ledger.refusedfile.path IS 'path: File that was offered.';
+
+COMMENT ON COLUMN ledger.refusedfile.instrument IS 'instrument: Instrument it was offered as.';
+
+COMMENT ON COLUMN ledger.refusedfile.reason IS 'reason: Why it could not be read.';
+
+COMMENT ON COLUMN ledger.refusedfile.refusedtai IS 'refusedTai: Ledger time of the last refusal.';
+
 CREATE TABLE ledger.rejected (
 	rejectedid BIGINT NOT NULL, 
 	batchid BIGINT NOT NULL, 

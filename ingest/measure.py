@@ -1,0 +1,122 @@
+"""What a worker process does with one frame: raw snaps to measurements, no database.
+
+Every outcome is a value: measurements, or the reason why there are none.
+"""
+
+import traceback
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from astropy.table import Table
+
+from ingest import products, rows
+from processing import calibration_frames, coadd, dia, difference, fits, forced, instrument
+from processing import single_visit
+from processing.exposure import Exposure
+from processing.reader import Frame
+from skyledger.errors import DataRejectedError
+
+
+@dataclass(frozen=True)
+class Job:
+    """A frame to be measured against a template (or only calibrated, if there is none)."""
+
+    frame: Frame
+    directory: Path
+    instrument: str
+    template: str | None = None  # path relative to the products
+    template_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The rows of one detector of a visit, or the reason of its failure."""
+
+    frame: Frame
+    ccd_visit: dict[str, Any] | None = None
+    sources: Table | None = None
+    reason: str | None = None
+    bug: bool = False  # the reason is a programming error, not bad data
+
+
+@lru_cache(maxsize=4)
+def _context(directory: Path, name: str) -> tuple[Any, Any, Any]:
+    """Instrument, calibration frames and reference stars of a data set: read once a worker."""
+    used = instrument.load(name)
+    return (
+        used,
+        calibration_frames.build(directory, used),
+        single_visit.reference_stars(directory, used),
+    )
+
+
+@lru_cache(maxsize=8)
+def _template(path: Path) -> Exposure:
+    return fits.read(path)
+
+
+def _calibrate(job: Job) -> single_visit.SingleVisit:
+    used, calibration, reference = _context(job.directory, job.instrument)
+    return single_visit.process(job.frame, used, calibration, reference)
+
+
+def measure(job: Job) -> Measured:
+    """Process one frame to DIASources; writes the PVI and the difference image."""
+    visit = job.frame.visit
+    if job.template is None and not visit.is_template:
+        return Measured(
+            job.frame,
+            reason=f"visit {visit.visit_id} detector {visit.detector}: no template of band "
+            f"{visit.band} covers RA {visit.boresight_ra:.4f} Dec {visit.boresight_decl:.4f}; "
+            f"process visits of the template season first",
+        )
+    try:
+        single = _calibrate(job)
+        pvi = single.exposure
+        kept = {"pviPath": products.pvi_path(visit.instrument, visit.visit_id, visit.ccd_visit_id)}
+        fits.write(pvi, products.root() / kept["pviPath"])
+        if job.template is None:
+            return Measured(job.frame, rows.ccd_visit(job.frame, pvi, kept))
+        subtracted = difference.subtract(pvi, _template(products.root() / job.template))
+        sources = dia.detect_and_measure(subtracted, pvi, single.snap_difference)
+        kept["differencePath"] = products.difference_path(
+            visit.instrument, visit.visit_id, visit.ccd_visit_id
+        )
+        fits.write(subtracted.exposure, products.root() / kept["differencePath"])
+        described = rows.ccd_visit(
+            job.frame,
+            pvi,
+            kept
+            | subtracted.exposure.quality
+            | {"templateId": job.template_id, "nDiaSources": len(sources)},
+        )
+        return Measured(job.frame, described, sources)
+    except DataRejectedError as error:
+        return Measured(job.frame, reason=str(error))
+    except Exception:  # noqa: BLE001 - one broken visit must not stop the night; it is reported
+        return Measured(job.frame, reason=traceback.format_exc(limit=-3), bug=True)
+
+
+def force(ccd_visit: dict[str, Any], ra: Any, decl: Any) -> Table:
+    """Forced photometry at positions [deg] on the images written by :func:`measure`.
+
+    Returns
+    -------
+    Table
+        As :func:`processing.forced.force`: one row a position on usable pixels.
+    """
+    return forced.force(
+        fits.read(products.root() / ccd_visit["differencePath"]),
+        fits.read(products.root() / ccd_visit["pviPath"]),
+        ra,
+        decl,
+    )
+
+
+def combine(paths: list[str], target: str) -> dict[str, Any]:
+    """Build a template from calibrated visits on disk, write it, and return its row."""
+    template = coadd.build_template([fits.read(products.root() / path) for path in paths])
+    fits.write(template, products.root() / target)
+    return rows.template(template)

@@ -1,0 +1,25 @@
+"""Where processed images are kept: below ``$SKYLEDGER_HOME/products``; rows hold relative paths."""
+
+from pathlib import Path
+
+from skyledger import settings
+
+
+def root() -> Path:
+    """Folder of all processed images."""
+    return settings.read().home / "products"
+
+
+def pvi_path(instrument: str, visit_id: int, ccd_visit_id: int) -> str:
+    """Path of a processed visit image, relative to :func:`root`."""
+    return f"{instrument}/{visit_id}/{ccd_visit_id}-pvi.fits"
+
+
+def difference_path(instrument: str, visit_id: int, ccd_visit_id: int) -> str:
+    """Path of a difference image, relative to :func:`root`."""
+    return f"{instrument}/{visit_id}/{ccd_visit_id}-difference.fits"
+
+
+def template_path(instrument: str, template_id: int) -> str:
+    """Path of a template, relative to :func:`root`."""
+    return f"{instrument}/templates/{template_id}.fits"

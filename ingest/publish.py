@@ -1,0 +1,301 @@
+"""Publication of a visit: stage, validate, associate, characterize, force, publish.
+
+Everything up to ``ledger.publish`` happens without a lock; under the lock the staged rows are
+carried over (design sections 5 and 7; DIA-11, DIA-19, L1DB-02).
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import healpy
+import numpy as np
+import psycopg2
+from astropy.table import Table
+
+from ingest import rows
+from ingest.measure import Measured
+from ingest.staging import slot, stage
+from skyledger import dictionary as dd
+from skyledger import ids
+
+log = logging.getLogger(__name__)
+
+DATABASE_ID = 1  # of the living database "prompt"
+_ATTEMPTS = 3
+Forcer = Callable[[dict[str, Any], Any, Any], Table]
+
+
+@dataclass
+class Published:
+    """What became of a visit."""
+
+    visit_id: int
+    epoch: datetime | None = None  # None: nothing was published
+    counts: dict[str, int] = field(default_factory=dict)
+    failures: list[tuple[int, str]] = field(default_factory=list)  # (detector, reason)
+    skipped: list[int] = field(default_factory=list)  # detectors published before
+
+
+def hpx29(ra: Any, decl: Any) -> Any:
+    """HEALPix pixel of positions [deg], nested, order 29; shape as given."""
+    return healpy.ang2pix(1 << 29, np.asarray(ra), np.asarray(decl), nest=True, lonlat=True)
+
+
+def _one(cursor: Any, query: str, *values: Any) -> Any:
+    cursor.execute(query, values)
+    return cursor.fetchone()
+
+
+def _next_serial(cursor: Any, relation: str, ccd_visit_id: int) -> int:
+    """First unused serial of a ccdVisit: ids are never used again, not even after withdrawal."""
+    low, high = (
+        int(ids.source_ids(DATABASE_ID, ccd_visit_id, np.array([s], dtype=np.int64))[0])
+        for s in (0, (1 << ids.SERIAL_BITS) - 1)
+    )
+    key = dd.shipped()[relation].key[0].lower()
+    name = relation.lower()
+    newest = _one(
+        cursor,
+        f"SELECT greatest((SELECT max({key}) FROM prompt_store.{name} WHERE {key} BETWEEN %s AND %s), "
+        f"(SELECT max({key}) FROM prompt_store.{name}_history WHERE {key} BETWEEN %s AND %s))",
+        low,
+        high,
+        low,
+        high,
+    )[0]
+    return 1 if newest is None else ids.parse_source_id(newest).serial + 1
+
+
+def _identified(cursor: Any, sources: Table, measured: Measured) -> Table:
+    """Return DIASources with ids: of their own, of their parents, of visit and detector."""
+    info = measured.frame.visit
+    first = _next_serial(cursor, "DIASource", info.ccd_visit_id)
+    serials = np.arange(first, first + len(sources), dtype=np.int64)
+    own = ids.source_ids(DATABASE_ID, info.ccd_visit_id, serials)
+    table = sources.copy()
+    parent = np.asarray(table["parentIndex"], dtype=np.int64)
+    table.remove_column("parentIndex")
+    table["diaSourceId"] = own
+    table["parentDiaSourceId"] = np.ma.MaskedArray(own[np.maximum(parent, 0)], mask=parent < 0)
+    table["ccdVisitId"] = np.full(len(table), info.ccd_visit_id, dtype=np.int64)
+    table["visitId"] = np.full(len(table), info.visit_id, dtype=np.int64)
+    table["detector"] = np.full(len(table), info.detector, dtype=np.int64)
+    template = (measured.ccd_visit or {}).get("templateId")
+    table["templateId"] = np.ma.MaskedArray(
+        np.full(len(table), template or 0, dtype=np.int64), mask=template is None
+    )
+    table["hpx29"] = hpx29(table["ra"], table["decl"])
+    return table
+
+
+def _objects_near(cursor: Any, number: int, ccd_visit: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """DIAObjects within the circle around a ccdVisit, new ones included: ids, ra, decl."""
+    footprint = np.array(ccd_visit["footprint"]).reshape(4, 2)
+    away = np.hypot(
+        (footprint[:, 0] - ccd_visit["ra"] + 180) % 360 - 180, footprint[:, 1] - ccd_visit["decl"]
+    )
+    # The corners' distance in plain degrees of ra is an upper bound at any declination.
+    cursor.execute(
+        "WITH circle AS (SELECT scircle(spoint(radians(%(ra)s), radians(%(decl)s)), "
+        "  radians(least(%(radius)s, 180)::double precision)) AS c) "
+        "SELECT diaobjectid, ra, decl FROM staging.diaobject, circle "
+        "WHERE slot = %(slot)s AND spoint(radians(ra), radians(decl)) <@ c "
+        "UNION ALL "
+        "SELECT o.diaobjectid, o.ra, o.decl FROM prompt_store.diaobject AS o, circle "
+        "WHERE spoint(radians(o.ra), radians(o.decl)) <@ c AND NOT EXISTS "
+        "  (SELECT FROM staging.diaobject AS s WHERE s.slot = %(slot)s "
+        "   AND s.diaobjectid = o.diaobjectid) "
+        "ORDER BY diaobjectid",
+        {
+            "ra": ccd_visit["ra"],
+            "decl": ccd_visit["decl"],
+            "radius": float(away.max()) * 1.01,
+            "slot": number,
+        },
+    )
+    found = cursor.fetchall()
+    columns = list(zip(*found, strict=True)) if found else [(), (), ()]
+    return np.array(columns[0], np.int64), np.array(columns[1]), np.array(columns[2])
+
+
+def _stage_forced(
+    connection: Any, cursor: Any, number: int, measured: Measured, force: Forcer
+) -> int:
+    described = measured.ccd_visit or {}
+    info = measured.frame.visit
+    objects, ra, decl = _objects_near(cursor, number, described)
+    if not len(objects) or "differencePath" not in described:
+        return 0
+    table = force(described, ra, decl)
+    if not len(table):
+        return 0
+    index = np.asarray(table["index"], dtype=np.int64)
+    known = dd.shipped()["DIAForcedSource"].by_name
+    table = table[[name for name in table.colnames if name in known]]
+    first = _next_serial(cursor, "DIAForcedSource", info.ccd_visit_id)
+    table["diaForcedSourceId"] = ids.source_ids(
+        DATABASE_ID, info.ccd_visit_id, np.arange(first, first + len(table), dtype=np.int64)
+    )
+    table["diaObjectId"] = objects[index]
+    table["ccdVisitId"] = np.full(len(table), info.ccd_visit_id, dtype=np.int64)
+    table["visitId"] = np.full(len(table), info.visit_id, dtype=np.int64)
+    table["detector"] = np.full(len(table), info.detector, dtype=np.int64)
+    table["templateId"] = np.full(len(table), described["templateId"], dtype=np.int64)
+    return stage(connection, dd.shipped()["DIAForcedSource"], table, number)
+
+
+def _stage_visit(
+    connection: Any, cursor: Any, number: int, found: Sequence[Measured], provenance: int
+) -> None:
+    dictionary = dd.shipped()
+    visit_id = found[0].frame.visit.visit_id
+    if _one(cursor, "SELECT 1 FROM prompt_store.visit WHERE visitid = %s", visit_id) is None:
+        row = rows.visit(found[0].frame, provenance)
+        stage(connection, dictionary["Visit"], rows.table([row], dictionary["Visit"]), number)
+    listed = []
+    for one in found:
+        row = {**(one.ccd_visit or {}), "provenanceId": provenance}
+        before = _one(
+            cursor,
+            "SELECT createdtai FROM prompt_store.ccdvisit WHERE ccdvisitid = %s",
+            one.frame.visit.ccd_visit_id,
+        )
+        row["replacesTai"] = np.datetime64(before[0]) if before else None
+        listed.append(row)
+    stage(connection, dictionary["CcdVisit"], rows.table(listed, dictionary["CcdVisit"]), number)
+
+
+def _load(
+    connection: Any,
+    number: int,
+    batch: int,
+    found: Sequence[Measured],
+    provenance: int,
+    force: Forcer,
+) -> dict[str, int]:
+    """Stage everything of a visit and compute what follows from it; returns row counts."""
+    counts = {"DIASource": 0, "DIAForcedSource": 0, "rejected": 0}
+    with connection.cursor() as cursor:
+        _stage_visit(connection, cursor, number, found, provenance)
+        for one in found:
+            if one.sources is not None and len(one.sources):
+                table = _identified(cursor, one.sources, one)
+                counts["DIASource"] += stage(
+                    connection, dd.shipped()["DIASource"], table, number
+                )
+        counts["rejected"] += _one(
+            cursor, "SELECT staging.validate(%s::smallint, %s)", number, batch
+        )[0]
+        _matched, new = _one(cursor, "SELECT * FROM staging.associate(%s::smallint)", number)
+        counts["new DIAObject"] = new
+        counts["DIAObject"] = _one(
+            cursor, "SELECT staging.characterize(%s::smallint)", number
+        )[0]
+        for one in found:
+            counts["DIAForcedSource"] += _stage_forced(connection, cursor, number, one, force)
+        cursor.execute("SELECT staging.characterize_fluxes(%s::smallint)", (number,))
+        refused = _one(
+            cursor, "SELECT staging.validate_diaforcedsource(%s::smallint, %s)", number, batch
+        )[0]
+        cursor.execute(
+            "UPDATE ledger.batch SET nrejected = nrejected + %s WHERE batchid = %s",
+            (refused, batch),
+        )
+        counts["rejected"] += refused
+    return counts
+
+
+def publish_visit(
+    connection: Any,
+    found: Sequence[Measured],
+    run: str,
+    provenance: int,
+    force: Forcer,
+) -> Published:
+    """Publish the measurements of one visit under one epoch.
+
+    Parameters
+    ----------
+    connection
+        psycopg2 connection, not in a transaction; commits and rolls back.
+    found
+        The detectors of one visit, measured or failed.
+    run
+        Pipeline run: with visit and detector the token that makes a repetition a no-op.
+    provenance
+        ``provenanceId`` of the processing.
+    force
+        Forced photometry of a ccdVisit row at positions [deg].
+
+    Returns
+    -------
+    Published
+        With the reason of every detector that failed; their deliveries are marked and can be
+        tried again. A detector that was published before is skipped.
+    """
+    visit_id = found[0].frame.visit.visit_id
+    outcome = Published(visit_id)
+    by_detector = {one.frame.visit.detector: one for one in found}
+    times = [one.frame.visit.mid_tai for one in found]
+    with slot(connection) as number, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT ledger.ensure_partitions(%s, %s), "
+            "ledger.ensure_partitions(science.mjd_now(), science.mjd_now() + 31)",
+            (min(times), max(times)),
+        )
+        batch, claimed = _one(
+            cursor,
+            "SELECT * FROM ledger.open_batch('visit', %s, %s::smallint[], %s, %s::smallint)",
+            visit_id,
+            sorted(by_detector),
+            run,
+            number,
+        )
+        outcome.skipped = sorted(set(by_detector) - set(claimed))
+        for detector in claimed:
+            reason = by_detector[detector].reason
+            if reason is not None:
+                outcome.failures.append((detector, reason))
+                cursor.execute(
+                    "SELECT ledger.fail_delivery(%s, %s, %s::smallint, %s, %s)",
+                    (batch, visit_id, detector, run, reason),
+                )
+        good = [by_detector[d] for d in claimed if by_detector[d].reason is None]
+        if not good:
+            cursor.execute("SELECT ledger.fail_batch(%s, %s)", (batch, "nothing to publish"))
+            connection.commit()
+            return outcome
+        connection.commit()
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                outcome.counts = _load(connection, number, batch, good, provenance, force)
+                outcome.epoch = _one(cursor, "SELECT ledger.publish(%s)", batch)[0]
+                connection.commit()
+                break
+            except psycopg2.errors.SerializationFailure:
+                # Another visit changed the same objects meanwhile: compute from what is now known.
+                connection.rollback()
+                if attempt == _ATTEMPTS:
+                    _give_up(connection, batch, f"other publications interfered {attempt} times")
+                    raise
+            except BaseException as error:
+                _give_up(connection, batch, f"{type(error).__name__}: {error}".strip())
+                raise
+    log.info("visit %s published at %s: %s", visit_id, outcome.epoch, outcome.counts)
+    return outcome
+
+
+def _give_up(connection: Any, batch: int, reason: str) -> None:
+    """Record why a batch failed, if the database can still be told."""
+    if connection.closed:
+        return
+    try:
+        connection.rollback()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT ledger.fail_batch(%s, %s)", (batch, reason))
+        connection.commit()
+    except psycopg2.Error:
+        log.exception("batch %s: the reason of its failure could not be stored: %s", batch, reason)

@@ -1,0 +1,254 @@
+"""Process a data set: template season first, then every visit in the order of its time.
+
+Frames are measured by worker processes, visits are published one after the other by the parent,
+so that each visit sees the objects of those before it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from itertools import groupby
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from ingest import measure, templates
+from ingest.measure import Job, Measured
+from ingest.publish import Published, publish_visit
+from processing import instrument as instruments
+from processing.instrument import Instrument
+from processing.reader import Frame, scan
+from skyledger import provenance
+from skyledger.errors import DataRejectedError
+
+Progress = Callable[[str, int, int], None]  # what, done, of how many
+
+
+@dataclass
+class Outcome:
+    """What became of a data set."""
+
+    visits: list[Published] = field(default_factory=list)
+    templates: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[tuple[Path, str]] = field(default_factory=list)  # unreadable files
+    bugs: int = 0
+
+    @property
+    def failures(self) -> list[tuple[int, int, str]]:
+        """(visitId, detector, reason) of every detector that could not be published."""
+        return [(v.visit_id, d, reason) for v in self.visits for d, reason in v.failures]
+
+
+def _by_visit(frames: Sequence[Frame]) -> list[list[Frame]]:
+    return [list(group) for _, group in groupby(frames, key=lambda f: f.visit.visit_id)]
+
+
+def _register_detectors(cursor: Any, directory: Path, used: Instrument) -> None:
+    from processing.single_visit import detectors  # noqa: PLC0415
+
+    for row in detectors(directory, used):
+        names = ", ".join(name.lower() for name in row)
+        holes = ", ".join(["%s"] * len(row))
+        cursor.execute(
+            f"INSERT INTO ledger.detector ({names}) VALUES ({holes}) ON CONFLICT DO NOTHING",
+            list(row.values()),
+        )
+
+
+class _Night:
+    """One run over a data set."""
+
+    def __init__(
+        self, connection: Any, directory: Path, used: Instrument, run: str, workers: int
+    ) -> None:
+        self.connection, self.directory, self.used, self.run = connection, directory, used, run
+        self.workers = workers
+        self.outcome = Outcome()
+        with connection.cursor() as cursor:
+            self.provenance = provenance.record(
+                cursor, "prompt", used.name, {"instrument": used.model_dump(mode="json")}
+            )
+        connection.commit()
+
+    def _job(self, frame: Frame, *, template: templates.Registered | None) -> Job:
+        return Job(
+            frame,
+            self.directory,
+            self.used.name,
+            template.path if template else None,
+            template.template_id if template else None,
+        )
+
+    def _published_before(self, frames: Sequence[Frame]) -> set[tuple[int, int]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT visitid, detector FROM ledger.delivery "
+                "WHERE run = %s AND state = 'published' AND visitid = ANY(%s)",
+                (self.run, [f.visit.visit_id for f in frames]),
+            )
+            found = set(cursor.fetchall())
+        self.connection.commit()
+        return found
+
+    def _measured(
+        self, pool: ProcessPoolExecutor, visits: Sequence[Sequence[Job]]
+    ) -> Iterator[list[Measured]]:
+        """Measure visits ahead of their publication, but not more than the workers can hold."""
+        waiting: deque[list[Future[Measured]]] = deque()
+        todo = iter(visits)
+        for _ in range(self.workers + 1):
+            jobs = next(todo, None)
+            if jobs is not None:
+                waiting.append([pool.submit(measure.measure, job) for job in jobs])
+        while waiting:
+            futures = waiting.popleft()
+            yield [future.result() for future in futures]
+            jobs = next(todo, None)
+            if jobs is not None:
+                waiting.append([pool.submit(measure.measure, job) for job in jobs])
+
+    def publish(
+        self,
+        pool: ProcessPoolExecutor,
+        visits: Sequence[Sequence[Job]],
+        what: str,
+        progress: Progress,
+    ) -> None:
+        progress(what, 0, len(visits))
+        for done, found in enumerate(self._measured(pool, visits), start=1):
+            self.outcome.bugs += sum(one.bug for one in found)
+            self.outcome.visits.append(
+                publish_visit(
+                    self.connection, found, self.run, self.provenance, measure.force
+                )
+            )
+            progress(what, done, len(visits))
+
+    def make_templates(self, pool: ProcessPoolExecutor, progress: Progress) -> None:
+        """Build a template of every band that has calibrated visits and no template yet."""
+        waiting = []
+        with self.connection.cursor() as cursor:
+            for band in sorted({f.band for f in self.used.filters.values()}):
+                inputs = templates.sources(cursor, self.used.name, band)
+                cursor.execute(
+                    "SELECT inputccdvisitids FROM prompt_store.template "
+                    "WHERE instrument = %s AND band = %s",
+                    (self.used.name, band),
+                )
+                known = {tuple(row[0]) for row in cursor.fetchall()}
+                if inputs and tuple(i for i, _ in inputs) not in known:
+                    cursor.execute(
+                        "SELECT ra, decl FROM prompt_store.ccdvisit WHERE ccdvisitid = %s",
+                        (inputs[0][0],),
+                    )
+                    number = templates.new_id(cursor, *cursor.fetchone())
+                    path = templates.target(self.used.name, number)
+                    future = pool.submit(measure.combine, [p for _, p in inputs], path)
+                    waiting.append((number, path, future))
+        self.connection.commit()
+        progress("templates", 0, len(waiting))
+        for done, (number, path, future) in enumerate(waiting, start=1):
+            row = {**future.result(), "templateId": number, "path": path}
+            self.outcome.templates.append(row)
+            progress("templates", done, len(waiting))
+        if self.outcome.templates:
+            templates.register(
+                self.connection, self.outcome.templates, self.run, self.provenance
+            )
+
+    def survey_jobs(self, frames: Sequence[Frame]) -> list[list[Job]]:
+        """Jobs of the survey visits, each detector with its template."""
+        listed = []
+        with self.connection.cursor() as cursor:
+            for group in _by_visit(frames):
+                listed.append(
+                    [
+                        self._job(
+                            frame,
+                            template=templates.find(
+                                cursor,
+                                self.used.name,
+                                frame.visit.band,
+                                frame.visit.boresight_ra,
+                                frame.visit.boresight_decl,
+                            ),
+                        )
+                        for frame in group
+                    ]
+                )
+        self.connection.commit()
+        return listed
+
+    def refuse(self, problems: Sequence[tuple[Path, str]]) -> None:
+        """Keep the files that could not be read, with their reason."""
+        self.outcome.refused = list(problems)
+        with self.connection.cursor() as cursor:
+            for path, reason in problems:
+                cursor.execute(
+                    "INSERT INTO ledger.refusedfile (path, instrument, reason, refusedtai) "
+                    "VALUES (%s, %s, %s, science.tai_now()) ON CONFLICT (path) DO UPDATE SET "
+                    "instrument = excluded.instrument, reason = excluded.reason, "
+                    "refusedtai = excluded.refusedtai",
+                    (str(path), self.used.name, reason),
+                )
+        self.connection.commit()
+
+
+def process_directory(
+    connection: Any,
+    directory: Path,
+    instrument: str,
+    *,
+    run: str = "prompt",
+    workers: int = 2,
+    progress: Progress = lambda _what, _done, _total: None,
+) -> Outcome:
+    """Process and publish everything in a data set that this run has not published yet.
+
+    Parameters
+    ----------
+    connection
+        psycopg2 connection of the owner; its transactions are begun and ended here.
+    directory
+        The data set (``docs/reference/dataset.md``).
+    instrument
+        Name of an instrument file.
+    run
+        Pipeline run; with visit and detector the token that makes a repetition a no-op.
+    workers
+        Number of worker processes.
+    progress
+        Called with a stage, the number done and the total.
+
+    Raises
+    ------
+    DataRejectedError
+        If there is nothing in the folder that could be processed.
+    """
+    used = instruments.load(instrument)
+    directory = directory.resolve()
+    frames, problems = scan(directory, used)
+    night = _Night(connection, directory, used, run, workers)
+    night.refuse(problems)
+    before = night._published_before(frames)  # noqa: SLF001 - same module
+    todo = [f for f in frames if (f.visit.visit_id, f.visit.detector) not in before]
+    for visit_id in sorted({f.visit.visit_id for f in frames} - {f.visit.visit_id for f in todo}):
+        detectors = [f.visit.detector for f in frames if f.visit.visit_id == visit_id]
+        night.outcome.visits.append(Published(visit_id, skipped=detectors))
+    # A fresh interpreter a worker: forked ones would share the parent's connection.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            season = [f for f in todo if f.visit.is_template]
+            jobs = [[night._job(f, template=None) for f in g] for g in _by_visit(season)]  # noqa: SLF001
+            night.publish(pool, jobs, "template visits", progress)
+            night.make_templates(pool, progress)
+            survey = night.survey_jobs([f for f in todo if not f.visit.is_template])
+            night.publish(pool, survey, "visits", progress)
+        except BrokenProcessPool as error:
+            raise DataRejectedError(
+                "a worker process was killed (out of memory?); nothing half-done is visible. "
+                "Run the same command again, with fewer --workers"
+            ) from error
+    return night.outcome

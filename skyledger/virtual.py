@@ -1,0 +1,69 @@
+"""Virtual databases: ``NAME[@INSTANT]``, for example ``prompt@2026-01-01T04:00:00``.
+
+Accepted wherever a database can be named (design section 4; GEN-21, DMS-REQ-0291). The instant is
+ledger time in TAI; with a trailing Z it is taken as UTC.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from astropy.time import Time
+
+from skyledger.errors import UsageError
+
+_NAME = re.compile(r"^(prompt|dr\d+|sp_[a-z0-9_]+|mydb_[a-z0-9_]+)(?:@(.+))?$")
+
+
+@dataclass(frozen=True)
+class VirtualDatabase:
+    """A database and, if one was named, the instant at which it is looked at (TAI)."""
+
+    name: str
+    instant: datetime | None = None
+
+    def __str__(self) -> str:
+        if self.instant is None:
+            return self.name
+        return f"{self.name}@{self.instant.isoformat()}"
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an instant of ledger time (TAI): ISO date or date and time, or UTC with a final Z.
+
+    Raises
+    ------
+    UsageError
+        If the text is not an instant.
+    """
+    plain = text.strip()
+    utc = plain.upper().endswith("Z")
+    try:
+        instant = datetime.fromisoformat(plain[:-1] if utc else plain)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is not an instant; write 2026-01-01 or 2026-01-01T04:00:00 (TAI), "
+            f"with a final Z for UTC"
+        ) from None
+    if instant.tzinfo is not None:
+        raise UsageError(f"{text!r} has a time zone; write it in TAI, or in UTC with a final Z")
+    if utc:
+        return Time(instant, scale="utc").tai.to_datetime()  # type: ignore[no-any-return]
+    return instant
+
+
+def parse(text: str) -> VirtualDatabase:
+    """Read ``NAME[@INSTANT]``.
+
+    Raises
+    ------
+    UsageError
+        If the name or the instant cannot be understood.
+    """
+    match = _NAME.match(text.strip())
+    if not match:
+        raise UsageError(
+            f"{text!r} is not a database; write prompt, prompt@2026-01-01T04:00:00 or dr1"
+        )
+    name, instant = match.groups()
+    return VirtualDatabase(name, parse_instant(instant) if instant is not None else None)
