@@ -1,1 +1,1 @@
-"""The synthetic survey: raw snaps, calibration frames, catalogues and their truth."""
+"""The synthetic survey: raw frames with known truth, from a seed and a tier of configuration."""

@@ -1,0 +1,182 @@
+"""What a detector sees in a visit: positions, times, fluxes, and the light of each snap."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulate import camera
+from simulate.cadence import Visit
+from simulate.camera import Detector
+from simulate.geometry import YEAR, apparent_direction, observer, pixel_axes, ra_decl
+from simulate.render import Sources, draw
+from simulate.sky import ASTEROID_COLOUR, EPOCH, Catalogue
+
+FloatArray = NDArray[np.float64]
+
+_MARGIN = 140  # px beyond the border from which light still reaches the detector
+
+
+@dataclass
+class Scene:
+    """Objects near a detector in a visit; arrays of length n, one entry an object.
+
+    ``x``, ``y``: true pixels at mid-exposure; ``ra``, ``decl`` [deg] there and then; ``mjd``:
+    mid-exposure of the visit at the object's row; ``flux``: mean of the snaps [nJy]; per snap, in
+    lists: ``snap_x``, ``snap_y``, ``snap_flux``; ``speed_x``, ``speed_y`` [px/s].
+    """
+
+    object_id: NDArray[np.int64]
+    kind: NDArray[np.str_]
+    row: NDArray[np.int64]  # in the catalogue, -1 for asteroids
+    x: FloatArray
+    y: FloatArray
+    ra: FloatArray
+    decl: FloatArray
+    mjd: FloatArray
+    flux: FloatArray
+    snap_x: list[FloatArray]
+    snap_y: list[FloatArray]
+    snap_flux: list[FloatArray]
+    speed_x: FloatArray
+    speed_y: FloatArray
+
+
+def _asteroids(
+    sky: Catalogue, visit: Visit, detector: Detector
+) -> tuple[list[int], list[list[FloatArray]]]:
+    """Asteroids near the detector: ids, and for each moment x, y, ra, decl, mjd, flux."""
+    found, moments = [], []
+    band = camera.band_index(visit.band)
+    span = np.array([visit.snap_begin(detector, 0), visit.snap_end(detector, camera.SNAPS - 1)])
+    for object_id, orbit in sky.asteroids.items():
+        x, y = visit.to_pixels(detector, orbit.seen(span)[0])
+        middle = (detector.size - 1) / 2
+        if max(abs(x.mean() - middle), abs(y.mean() - middle)) > detector.size / 2 + _MARGIN:
+            continue
+        # the moment of the visit and of each snap, at the row where the body then is
+        times = [visit.mid(detector, y.mean(keepdims=True))]
+        times += [visit.snap_mid(detector, s, y.mean(keepdims=True)) for s in range(camera.SNAPS)]
+        mjd = np.concatenate(times)
+        direction, magnitude = orbit.seen(mjd)
+        flux = 10 ** (0.4 * (camera.AB_ZERO - magnitude + ASTEROID_COLOUR[band]))
+        found.append(object_id)
+        moments.append([*visit.to_pixels(detector, direction), *ra_decl(direction), mjd, flux])
+    return found, moments
+
+
+def observe(sky: Catalogue, visit: Visit, detector: Detector) -> Scene:
+    """Place everything on a detector for a visit."""
+    band = camera.band_index(visit.band)
+    centre = visit.mid(detector, np.array([(detector.size - 1) / 2]))[0]
+    direction = apparent_direction(
+        sky.ra,
+        sky.decl,
+        sky.pm_ra,
+        sky.pm_decl,
+        sky.parallax,
+        (centre - EPOCH) / YEAR,
+        observer(centre),
+    )
+    x, y = visit.to_pixels(detector, direction)
+    limit = detector.size + _MARGIN
+    near = np.flatnonzero((x > -_MARGIN) & (x < limit) & (y > -_MARGIN) & (y < limit))
+    mjd = visit.mid(detector, y)
+    snap_flux = [
+        sky.flux_at(band, visit.snap_mid(detector, s, y))[near] for s in range(camera.SNAPS)
+    ]
+    ra, decl = ra_decl(direction)
+    bodies, moments = _asteroids(sky, visit, detector)
+    moving = np.array(moments).reshape(len(bodies), 6, camera.SNAPS + 1)
+    still = np.zeros(near.size)
+    seconds = (moving[:, 4, -1] - moving[:, 4, 1]) * 86400
+    return Scene(
+        object_id=np.concatenate([sky.object_id[near], np.array(bodies, dtype=np.int64)]),
+        kind=np.concatenate([sky.kind[near], np.full(len(bodies), "asteroid")]),
+        row=np.concatenate([near, np.full(len(bodies), -1)]),
+        x=np.concatenate([x[near], moving[:, 0, 0]]),
+        y=np.concatenate([y[near], moving[:, 1, 0]]),
+        ra=np.concatenate([ra[near], moving[:, 2, 0]]),
+        decl=np.concatenate([decl[near], moving[:, 3, 0]]),
+        mjd=np.concatenate([mjd[near], moving[:, 4, 0]]),
+        flux=np.concatenate([np.mean(snap_flux, axis=0), moving[:, 5, 1:].mean(axis=1)]),
+        snap_x=[np.concatenate([x[near], moving[:, 0, s + 1]]) for s in range(camera.SNAPS)],
+        snap_y=[np.concatenate([y[near], moving[:, 1, s + 1]]) for s in range(camera.SNAPS)],
+        snap_flux=[
+            np.concatenate([snap_flux[s], moving[:, 5, s + 1]]) for s in range(camera.SNAPS)
+        ],
+        speed_x=np.concatenate([still, (moving[:, 0, -1] - moving[:, 0, 1]) / seconds]),
+        speed_y=np.concatenate([still, (moving[:, 1, -1] - moving[:, 1, 1]) / seconds]),
+    )
+
+
+def _sources(
+    sky: Catalogue,
+    visit: Visit,
+    detector: Detector,
+    scene: Scene,
+    rows: NDArray[np.intp],
+    snap: int,
+) -> Sources:
+    """Give the drawable form of some objects of a scene in a snap."""
+    x, y = scene.snap_x[snap][rows], scene.snap_y[snap][rows]
+    half = (detector.size - 1) / 2
+    fwhm, g1, g2 = visit.psf.at(x - half + detector.centre_x, y - half + detector.centre_y)
+    band = camera.band_index(visit.band)
+    known = scene.row[rows]
+    body = known < 0
+    known = np.maximum(known, 0)
+    total = sky.flux[known, band]
+    fraction = np.where(total > 0, sky.bulge[known, band] / np.where(total > 0, total, 1.0), 0.0)
+    position = np.radians(sky.angle[known])
+    axis = pixel_axes(visit.rotation) @ np.stack([np.sin(position), np.cos(position)])
+    return Sources(
+        x=x,
+        y=y,
+        rate=scene.snap_flux[snap][rows] * visit.rate_per_njy,
+        fwhm=fwhm,
+        g1=g1,
+        g2=g2,
+        trail_x=scene.speed_x[rows] * camera.SNAP_TIME,
+        trail_y=scene.speed_y[rows] * camera.SNAP_TIME,
+        bulge_fraction=np.where(body, 0.0, fraction),
+        disk_radius=np.where(body, 0.0, sky.disk_radius[known] / camera.PIXEL_SCALE),
+        disk_ratio=sky.disk_ratio[known],
+        bulge_radius=np.where(body, 0.0, sky.bulge_radius[known] / camera.PIXEL_SCALE),
+        bulge_ratio=sky.bulge_ratio[known],
+        angle=np.arctan2(axis[1], axis[0]),
+    )
+
+
+def background(visit: Visit, detector: Detector) -> FloatArray:
+    """Sky over a detector, shape (size, size) [electron/s/px]."""
+    n, half_width = detector.size, visit.camera_height / 2
+    u = (np.arange(n) - (n - 1) / 2 + detector.centre_x) / half_width
+    v = ((np.arange(n) - (n - 1) / 2 + detector.centre_y) / half_width)[:, None]
+    s = visit.sky_slope
+    shape = 1 + s[0] * u + s[1] * v + s[2] * u * u + s[3] * u * v + s[4] * v * v
+    return np.asarray(visit.sky * np.maximum(shape, 0.0))
+
+
+def light(sky: Catalogue, visit: Visit, detector: Detector, scene: Scene) -> list[FloatArray]:
+    """Light on the detector in each snap, shape (size, size) [electron/s], noise-free."""
+    changes = np.zeros(scene.object_id.size, dtype=bool)
+    for snap in range(1, camera.SNAPS):
+        changes |= scene.snap_flux[snap] != scene.snap_flux[0]
+        changes |= scene.snap_x[snap] != scene.snap_x[0]
+        changes |= scene.snap_y[snap] != scene.snap_y[0]
+    shines = scene.flux > 0
+    steady = background(visit, detector)
+    extended = np.isin(scene.kind, ["galaxy"])
+    for group in (extended, ~extended):
+        rows = np.flatnonzero(~changes & shines & group)
+        draw(steady, _sources(sky, visit, detector, scene, rows, 0))
+    images = []
+    for snap in range(camera.SNAPS):
+        image = steady.copy()
+        draw(
+            image,
+            _sources(sky, visit, detector, scene, np.flatnonzero(changes & shines), snap),
+        )
+        images.append(image)
+    return images

@@ -1,0 +1,292 @@
+"""The simulation of a survey: plan, sky, frames, truth."""
+
+import json
+import time
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulate import camera, frames, truth
+from simulate.cadence import Visit, plan
+from simulate.camera import Detector
+from simulate.detector import Pattern, cosmic_rays, expose, pattern, read
+from simulate.randomness import generator
+from simulate.scene import Scene, light, observe
+from simulate.sky import Catalogue, build
+from simulate.tiers import FIRST_NIGHT, TEMPLATE_BEFORE, Tier, tier_named
+from skyledger.errors import UsageError
+
+Progress = Callable[[int, int, str], None]
+
+_RECORD = "simulation.json"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a call of :func:`simulate` did."""
+
+    tier: str
+    seed: int
+    visits: int  # of the whole survey
+    frames_written: int
+    frames_kept: int  # were there already, from the same seed
+    calibration_frames: int
+    reference_stars: int
+    objects: dict[str, int]  # of the whole survey, by kind
+    true_sources: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Everything known of a survey before its first pixel."""
+
+    tier: Tier
+    seed: int
+    detectors: tuple[Detector, ...]
+    visits: list[Visit]
+    sky: Catalogue
+
+
+def prepare(tier: Tier | str, seed: int) -> Survey:
+    """Plan a survey and draw its sky.
+
+    Raises
+    ------
+    UsageError
+        If there is no such tier, or the seed is negative.
+    """
+    if isinstance(tier, str):
+        tier = tier_named(tier)
+    if seed < 0:
+        raise UsageError(f"the seed is {seed}; give a whole number from 0 on")
+    visits = plan(tier, seed)
+    return Survey(
+        tier=tier,
+        seed=seed,
+        detectors=camera.detectors(tier.detectors_a_side, tier.detector_size),
+        visits=visits,
+        sky=build(tier, seed, visits),
+    )
+
+
+@lru_cache(maxsize=16)
+def _pattern(seed: int, detector: Detector, band: str, tier: Tier) -> Pattern:
+    return pattern(seed, detector, band, tier.effects)
+
+
+def snaps(
+    survey: Survey, visit: Visit, detector: Detector, scene: Scene
+) -> tuple[list[NDArray[np.uint16]], dict[str, NDArray[Any]]]:
+    """Raw arrays of a visit, and the pixels hit by cosmic rays (snap, index, charge)."""
+    effects, seed = survey.tier.effects, survey.seed
+    parts = _pattern(seed, detector, visit.band, survey.tier)
+    raw, hits = [], []
+    for number, image in enumerate(light(survey.sky, visit, detector, scene)):
+        key = (visit.visit_id, detector.number, number)
+        charge = None
+        if effects.cosmic_rays:
+            charge = cosmic_rays(
+                generator(seed, "cosmic rays", *key), image.shape, camera.SNAP_TIME
+            )
+            index = np.flatnonzero(charge)
+            hits.append((np.full(index.size, number, np.int8), index, charge.ravel()[index]))
+        electrons = expose(
+            generator(seed, "photons", *key), image, parts, camera.SNAP_TIME, effects, charge
+        )
+        raw.append(read(generator(seed, "readout", *key), detector, electrons, parts, effects))
+    nothing = (np.zeros(0), np.zeros(0), np.zeros(0))
+    snap, pixel, electrons = (np.concatenate(c) for c in zip(nothing, *hits, strict=True))
+    return raw, {
+        "snap": snap.astype(np.int8),
+        "pixel": pixel.astype(np.int32),
+        "charge": electrons.astype(np.float32),
+    }
+
+
+def _calibration(survey: Survey, directory: Path, advance: Callable[[str], None]) -> int:
+    """Write the calibration frames that are not there yet; return how many were written."""
+    tier, effects, seed = survey.tier, survey.tier.effects, survey.seed
+    # kind, band, number, exposure time, light on a detector of response 1 [electron/s]
+    plan_: list[tuple[str, str, int, float, float]] = []
+    plan_ += [("bias", "", k, 0.0, 0.0) for k in range(tier.biases)]
+    plan_ += [("dark", "", k, camera.DARK_TIME, 0.0) for k in range(tier.darks)]
+    plan_ += [
+        ("flat", band, k, 5.0, camera.FLAT_LEVEL / 5)
+        for band in tier.bands
+        for k in range(tier.flats)
+    ]
+    written = 0
+    begin = FIRST_NIGHT - TEMPLATE_BEFORE[0] - 3.3
+    for order, (kind, band, number, seconds, level) in enumerate(plan_):
+        path = directory / f"{'-'.join(filter(None, (kind, band)))}-{number:03d}.fits"
+        advance(f"calibration {path.stem}")
+        if path.exists():
+            continue
+        images = []
+        for detector in survey.detectors:
+            key = (detector.number, order)
+            parts = _pattern(seed, detector, band or tier.bands[0], tier)
+            image = np.full((detector.size, detector.size), level)
+            hits = None
+            if effects.cosmic_rays and seconds > 0:
+                rng = generator(seed, "cosmic rays in calibration", *key)
+                hits = cosmic_rays(rng, image.shape, seconds)
+            rng = generator(seed, "calibration", *key)
+            electrons = expose(rng, image, parts, seconds, effects, hits)
+            images.append((detector, read(rng, detector, electrons, parts, effects)))
+        name = camera.FILTERS[band].name if band else None
+        frames.write_calibration(path, kind, name, begin + order * 90 / 86400, seconds, images)
+        written += 1
+    return written
+
+
+def _claim(dataset: Path, truth_directory: Path, survey: Survey) -> None:
+    """Refuse to mix surveys; record which one lives here."""
+    record = truth_directory / _RECORD
+    description = {"seed": survey.seed, "tier": json.loads(json.dumps(asdict(survey.tier)))}
+    if record.exists():
+        found = json.loads(record.read_text(encoding="utf-8"))
+        if found != description:
+            raise UsageError(
+                f"{truth_directory} holds the truth of tier {found['tier']['name']} with seed "
+                f"{found['seed']}, but tier {survey.tier.name} with seed {survey.seed} was asked "
+                "for; choose other directories or remove both"
+            )
+    elif any((dataset / "raw").glob("*.fits")):
+        raise UsageError(
+            f"{dataset}/raw holds frames, but {truth_directory} does not say which survey they "
+            "belong to; choose an empty directory, or the right one with --truth"
+        )
+    else:
+        temporary = frames.atomically(record)
+        temporary.write_text(json.dumps(description, indent=1), encoding="utf-8")
+        frames.put_in_place(temporary, record)
+
+
+def simulate(
+    dataset: Path,
+    truth_directory: Path,
+    tier: Tier | str,
+    seed: int,
+    progress: Progress | None = None,
+    nights: Collection[int] | None = None,
+) -> Summary:
+    """Simulate a survey into a data set, with its truth elsewhere.
+
+    Parameters
+    ----------
+    dataset : Path
+        Gets ``raw/``, ``calibration/`` and ``reference.parquet``.
+    truth_directory : Path
+        Gets the truth of the whole survey, whatever ``nights`` says.
+    tier : Tier or str
+        ``smoke`` or ``demo``, or a configuration of one's own.
+    seed : int
+        The same seed gives the same bytes.
+    progress : callable, optional
+        Called with steps done, steps in all, and what is done next.
+    nights : collection of int, optional
+        Which nights to write: 0 is the template season with the calibration frames, the nights of
+        the survey count from 1. Default: all. Frames that are there are kept, so that a survey can
+        be written night by night, and a broken run be continued.
+
+    Raises
+    ------
+    UsageError
+        If the directories hold another survey, or the survey has no such night.
+    """
+    start = time.process_time()
+    survey = prepare(tier, seed)
+    known = {v.night for v in survey.visits}
+    wanted = known if nights is None else set(nights)
+    if not wanted <= known:
+        raise UsageError(
+            f"nights {sorted(wanted - known)} are not in tier {survey.tier.name}, "
+            f"which has nights 0 (template season) to {max(known)}"
+        )
+    _claim(dataset, truth_directory, survey)
+    pairs = [(v, d) for v in survey.visits for d in survey.detectors]
+    count = survey.tier.biases + survey.tier.darks + survey.tier.flats * len(survey.tier.bands)
+    total = sum(v.night in wanted for v, _ in pairs) + (count if 0 in wanted else 0)
+    done = 0
+
+    def advance(what: str) -> None:
+        nonlocal done
+        if progress is not None:
+            progress(done, total, what)
+        done += 1
+
+    scenes = [observe(survey.sky, v, d) for v, d in pairs]
+    stars, rows = _write_truth(survey, dataset, truth_directory, pairs, scenes)
+    calibration = _calibration(survey, dataset / "calibration", advance) if 0 in wanted else 0
+    written = kept = 0
+    for (visit, detector), scene in zip(pairs, scenes, strict=True):
+        if visit.night not in wanted:
+            continue
+        name = f"{visit.visit_id}-{detector.number}"
+        advance(f"visit {visit.visit_id} {visit.band}")
+        path = dataset / "raw" / f"{name}.fits"
+        if path.exists():
+            kept += 1
+            continue
+        raw, hits = snaps(survey, visit, detector, scene)
+        truth.write_pixels(truth_directory / "cosmic_rays" / f"{name}.parquet", hits)
+        frames.write_visit(path, visit, detector, raw)
+        written += 1
+    if progress is not None:
+        progress(total, total, "done")
+    kinds, numbers = np.unique(survey.sky.kind, return_counts=True)
+    objects = dict(zip(kinds.tolist(), numbers.tolist(), strict=True))
+    return Summary(
+        tier=survey.tier.name,
+        seed=seed,
+        visits=len(survey.visits),
+        frames_written=written,
+        frames_kept=kept,
+        calibration_frames=calibration,
+        reference_stars=stars,
+        objects=objects | {"asteroid": len(survey.sky.asteroids)},
+        true_sources=rows,
+        cpu_seconds=time.process_time() - start,
+    )
+
+
+def _write_truth(
+    survey: Survey,
+    dataset: Path,
+    directory: Path,
+    pairs: list[tuple[Visit, Detector]],
+    scenes: list[Scene],
+) -> tuple[int, int]:
+    """Write reference stars and truth; return the numbers of reference stars and true sources."""
+    sky = survey.sky
+    stars = truth.write_reference(dataset / "reference.parquet", sky, survey.seed)
+    truth.write_objects(directory / "objects.parquet", sky)
+    truth.write_light_curves(directory / "light_curves.parquet", sky)
+    truth.write_asteroids(directory / "asteroids.parquet", sky)
+    truth.write_visits(directory / "visits.parquet", survey.visits, survey.detectors)
+    template = {}
+    for band in survey.tier.bands:
+        index = camera.band_index(band)
+        fluxes = [
+            sky.flux_at(index, np.full(sky.object_id.size, v.begin + 16.5 / 86400))
+            for v in survey.visits
+            if v.season == 0 and v.band == band
+        ]
+        template[band] = np.mean(fluxes, axis=0)
+    entries = [(v, d, s) for (v, d), s in zip(pairs, scenes, strict=True)]
+    rows = truth.write_sources(directory / "sources.parquet", entries, template)
+    for detector in survey.detectors:
+        defects = _pattern(survey.seed, detector, survey.tier.bands[0], survey.tier).defects
+        index_ = np.flatnonzero(defects)
+        truth.write_pixels(
+            directory / f"defects-{detector.number}.parquet",
+            {"pixel": index_.astype(np.int32), "kind": defects.ravel()[index_]},
+        )
+    return stars, rows
