@@ -10,7 +10,7 @@ import sys
 import psycopg2
 import typer
 
-from cli import db
+from cli import db, simulate
 from skyledger.errors import DatabaseError, SkyledgerError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 
 # Groups of commands, in the order of the help page.
 app.add_typer(db.app, name="db")
+app.add_typer(simulate.app)
 
 
 def _one_line(message: str) -> str:

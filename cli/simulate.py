@@ -35,7 +35,7 @@ def simulate(
     tier: Annotated[str, typer.Option(help="smoke or demo: how much is simulated.")] = "smoke",
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
     truth: Annotated[
-        Path | None, typer.Option(help="Directory of the truth [default: DATASET-truth].")
+        Path | None, typer.Option(help="Directory of the truth (default: DATASET-truth).")
     ] = None,
 ) -> None:
     """Simulate a survey: raw frames, calibration frames, reference stars, and the truth."""
