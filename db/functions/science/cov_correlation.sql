@@ -4,7 +4,7 @@
 CREATE OR REPLACE FUNCTION science.cov_correlation(cov real[], i integer, j integer)
 RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN least(i, j) >= 1 AND cov[i * (i + 1) / 2] > 0 AND cov[j * (j + 1) / 2] > 0
+RETURN CASE WHEN i >= 1 AND j >= 1 AND cov[i * (i + 1) / 2] > 0 AND cov[j * (j + 1) / 2] > 0
     THEN cov[greatest(i, j) * (greatest(i, j) - 1) / 2 + least(i, j)]
         / (sqrt(cov[i * (i + 1) / 2]::double precision)
         * sqrt(cov[j * (j + 1) / 2]::double precision))
@@ -17,7 +17,7 @@ IS 'Correlation [dimensionless] of parameters i and j, counted from 1, of a pack
 CREATE OR REPLACE FUNCTION science.cov_correlation(cov double precision[], i integer, j integer)
 RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN least(i, j) >= 1 AND cov[i * (i + 1) / 2] > 0 AND cov[j * (j + 1) / 2] > 0
+RETURN CASE WHEN i >= 1 AND j >= 1 AND cov[i * (i + 1) / 2] > 0 AND cov[j * (j + 1) / 2] > 0
     THEN cov[greatest(i, j) * (greatest(i, j) - 1) / 2 + least(i, j)]
         / (sqrt(cov[i * (i + 1) / 2]::double precision)
         * sqrt(cov[j * (j + 1) / 2]::double precision))

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION science.cov_element(cov real[], i integer, j integer)
 RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN least(i, j) >= 1
+RETURN CASE WHEN i >= 1 AND j >= 1
     THEN cov[greatest(i, j) * (greatest(i, j) - 1) / 2 + least(i, j)]
 END;
 
@@ -14,7 +14,7 @@ IS 'Element (i, j), counted from 1, of a packed covariance matrix [unit of param
 CREATE OR REPLACE FUNCTION science.cov_element(cov double precision[], i integer, j integer)
 RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN least(i, j) >= 1
+RETURN CASE WHEN i >= 1 AND j >= 1
     THEN cov[greatest(i, j) * (greatest(i, j) - 1) / 2 + least(i, j)]
 END;
 

@@ -1,5 +1,6 @@
 -- sample_sigma: unweighted sample standard deviation, the Sigma of light-curve columns
--- (DPDD section 2.2a). PostgreSQL's own accumulators, which work about the running mean.
+-- (DPDD section 2.2a). PostgreSQL's own accumulators, which update the sum of squared deviations
+-- (Youngs and Cramer 1971), so a large common offset does not spoil it.
 CREATE OR REPLACE AGGREGATE science.sample_sigma(value double precision) (
     SFUNC = pg_catalog.float8_accum,
     STYPE = double precision[],
