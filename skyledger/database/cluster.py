@@ -425,15 +425,24 @@ class Cluster:
     def _private_folder(self, folder: Path) -> None:
         """Create a folder of mode 0700 of the server's user; refuse somebody else's."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.stat(follow_symlinks=False)
-        if os.geteuid() == 0 and status.st_uid == 0:
-            os.chown(folder, self.user.pw_uid, self.user.pw_gid)
-        elif status.st_uid != self.user.pw_uid or folder.is_symlink():
-            raise ConfigurationError(
-                f"{folder} does not belong to user {self.user.pw_name}; "
-                "set SKYLEDGER_HOME to another folder"
-            )
-        folder.chmod(0o700)
+        refusal = ConfigurationError(
+            f"{folder} does not belong to user {self.user.pw_name}; "
+            "set SKYLEDGER_HOME to another folder"
+        )
+        # Everything goes through one handle: in /tmp others could swap the folder meanwhile.
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError as error:
+            raise refusal from error
+        try:
+            owner = os.fstat(handle).st_uid
+            if owner == 0 and os.geteuid() == 0:
+                os.fchown(handle, self.user.pw_uid, self.user.pw_gid)
+            elif owner != self.user.pw_uid:
+                raise refusal
+            os.fchmod(handle, 0o700)
+        finally:
+            os.close(handle)
 
     def _own_file(self, path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")

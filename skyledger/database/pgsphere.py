@@ -154,7 +154,7 @@ def _not_installable(connection: Connection, error: psycopg2.Error) -> DatabaseE
         )
     return DatabaseError(
         f"role {connection.info.user!r} cannot install pg_sphere in database "
-        f"{connection.info.dbname!r}: {str(error).strip()}; connect as a superuser once"
+        f"{connection.info.dbname!r} ({error.diag.message_primary}); connect as a superuser once"
     )
 
 
@@ -173,7 +173,7 @@ def _create_objects(connection: Connection) -> None:
         except psycopg2.Error as error:
             raise DatabaseError(
                 f"pg_sphere cannot be installed: its script {SCRIPT} cannot be read on the "
-                f"server ({str(error).strip()}); install postgresql-15-pgsphere there"
+                f"server ({error.diag.message_primary}); install postgresql-15-pgsphere there"
             ) from error
         row = cursor.fetchone()
         if row is None:
@@ -182,20 +182,17 @@ def _create_objects(connection: Connection) -> None:
         # Lines starting with a backslash guard against running the script in psql.
         script = "\n".join(line for line in script.splitlines() if not line.startswith("\\"))
         cursor.execute("SHOW search_path")
-        path = _first(cursor.fetchone())
+        row = cursor.fetchone()
+        path = row[0] if row else ""
         cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
         cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO PUBLIC").format(sql.Identifier(SCHEMA)))
         cursor.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(SCHEMA)))
         cursor.execute(script)
         # For the sessions to come, and for this one.
-        wider = f"{path}, {SCHEMA}"
+        wider = f"{path}, {SCHEMA}" if path else SCHEMA
         cursor.execute(
             sql.SQL("ALTER DATABASE {} SET search_path = {}").format(
                 sql.Identifier(database), sql.SQL(wider)
             )
         )
         cursor.execute(sql.SQL("SET search_path = {}").format(sql.SQL(wider)))
-
-
-def _first(row: tuple[str, ...] | None) -> str:
-    return row[0] if row else '"$user", public'
