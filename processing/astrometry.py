@@ -1,0 +1,250 @@
+"""The astrometric solution of a visit image (GEN-10; DPDD section 2.6).
+
+The header's WCS is off by some arcseconds and a little turned. A histogram of offsets finds the
+shift, nearest neighbours the pairs, least squares the solution.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from skyledger.errors import DataRejectedError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_SEARCH = 20.0  # arcsec: how wrong the header may be
+_TURNS = np.arange(-0.5, 0.501, 0.05)  # degrees: how much it may be turned
+_BRIGHTEST = 100  # stars that vote
+_MIN_PAIRS = 5  # six numbers are fitted to twice as many coordinates
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A WCS and what it rests on.
+
+    Attributes
+    ----------
+    star, reference : arrays of int
+        Pairs that define it, as indices.
+    residual_ra, residual_decl : arrays [arcsec]
+        Star minus reference, ra times cos(decl).
+    covariance : array, shape (2, 2) [arcsec**2]
+        Systematic error of (ra cos decl, decl): what the residuals hold beyond the errors of the
+        centroids and the catalogue, and the error of the fit.
+    """
+
+    wcs: WCS
+    star: IntArray
+    reference: IntArray
+    residual_ra: FloatArray
+    residual_decl: FloatArray
+    covariance: FloatArray
+
+
+def solve(
+    xy: FloatArray,
+    xy_err: FloatArray,
+    radec: FloatArray,
+    reference_flux: FloatArray,
+    approximate: WCS,
+    shape: tuple[int, int],
+    name: str,
+) -> Solution:
+    """Find the reference stars on the image and fit a tangent-plane WCS.
+
+    Parameters
+    ----------
+    xy, xy_err : array, shape (n, 2) [pixel]
+        Stars of the image, brightest first, with the error of their centroids.
+    radec : array, shape (m, 2) [deg]
+        Reference stars at the time of the visit.
+    reference_flux : array, shape (m,)
+        Their brightness, to choose those that vote.
+    approximate : WCS
+        From the header.
+    name : str
+        Of the visit, for the error.
+
+    Raises
+    ------
+    DataRejectedError
+        If there is no significant match, or fewer than 5 pairs.
+    """
+    pixels = approximate.all_world2pix(radec, 0)
+    scale = pixel_scale(approximate)
+    margin = _SEARCH / scale
+    ny, nx = shape
+    near = np.flatnonzero(
+        np.isfinite(pixels).all(axis=1)
+        & (pixels > -margin).all(axis=1)
+        & (pixels[:, 0] < nx + margin)
+        & (pixels[:, 1] < ny + margin)
+    )
+    near = near[np.argsort(-reference_flux[near], kind="stable")]
+    if len(near) < _MIN_PAIRS or len(xy) < _MIN_PAIRS:
+        raise DataRejectedError(
+            f"{name}: {len(near)} reference stars and {len(xy)} detected stars on the image; "
+            f"{_MIN_PAIRS} of each are needed. Look at the frame and its header's WCS"
+        )
+    moved = _vote(xy, pixels[near], np.array([nx - 1, ny - 1]) / 2, margin, name)
+    # Pixels of the references -> pixels of the stars, first by the vote, then by the pairs.
+    star, ref = _pairs(xy, moved, 3.0)
+    for reach in (3.0, 1.5, 1.0):
+        if len(star) < _MIN_PAIRS:
+            break
+        design = np.column_stack([np.ones(len(ref)), pixels[near[ref]]])
+        fit = np.linalg.lstsq(design, xy[star], rcond=None)[0]
+        moved = np.column_stack([np.ones(len(near)), pixels[near]]) @ fit
+        star, ref = _pairs(xy, moved, reach)
+    if len(star) < _MIN_PAIRS:
+        raise DataRejectedError(
+            f"{name}: only {len(star)} of {len(near)} reference stars were found on the image, "
+            f"{_MIN_PAIRS} are needed. Look at the frame and its header's WCS"
+        )
+    return fit_tan(xy, xy_err, radec, star, near[ref], approximate, shape)
+
+
+def fit_tan(
+    xy: FloatArray,
+    xy_err: FloatArray,
+    radec: FloatArray,
+    star: IntArray,
+    reference: IntArray,
+    start: WCS,
+    shape: tuple[int, int],
+) -> Solution:
+    """Fit position, scale, rotation and shear of a TAN projection to given pairs.
+
+    The reference pixel is the detector's centre. Pairs beyond 4 standard deviations are left out.
+    """
+    ny, nx = shape
+    centre = np.array([(nx - 1) / 2, (ny - 1) / 2])
+    crval = start.all_pix2world(centre[None], 0)[0]
+    keep = np.ones(len(star), dtype=bool)
+    # A floor of a hundredth of a pixel: the PSF model is not better than that.
+    error = np.hypot(xy_err.mean(axis=1), 0.01)
+    wcs = start
+    residual = np.zeros((len(star), 2))
+    for _ in range(6):
+        plane = _project(radec[reference], crval)
+        design = np.column_stack([np.ones(len(star)), xy[star] - centre])
+        weight = (keep / error[star])[:, None]
+        fit = np.linalg.lstsq(design * weight, plane * weight, rcond=None)[0]
+        crval = _deproject(fit[:1], crval)[0]
+        wcs = make_tan(crval, centre, fit[1:].T)
+        sky = wcs.all_pix2world(xy[star], 0)
+        residual = sky_offsets(radec[reference], sky)
+        size = np.hypot(*residual.T) / error[star]
+        limit = 4 * max(float(np.median(size[keep])) / 1.1774, 1e-9)
+        keep = size < limit
+    covariance = _systematic(residual[keep], error[star[keep]] * pixel_scale(wcs))
+    return Solution(
+        wcs, star[keep], reference[keep], residual[keep, 0], residual[keep, 1], covariance
+    )
+
+
+def make_tan(crval: FloatArray, centre: FloatArray, cd: FloatArray) -> WCS:
+    """Tangent-plane WCS (ICRS) from its numbers; ``centre`` counts from 0."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.cunit = ["deg", "deg"]
+    wcs.wcs.radesys = "ICRS"
+    wcs.wcs.crval = [float(crval[0]) % 360, float(crval[1])]
+    wcs.wcs.crpix = centre + 1
+    wcs.wcs.cd = cd
+    wcs.wcs.set()
+    return wcs
+
+
+def pixel_scale(wcs: WCS) -> float:
+    """Square root of the area of a pixel [arcsec]."""
+    return float(np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix)))) * 3600
+
+
+def sky_offsets(origin: FloatArray, target: FloatArray) -> FloatArray:
+    """Offsets (ra cos decl, decl) [arcsec] of nearby points, shapes (n, 2) [deg]."""
+    dra = (target[:, 0] - origin[:, 0] + 180) % 360 - 180
+    return 3600 * np.column_stack(
+        [dra * np.cos(np.radians(origin[:, 1])), target[:, 1] - origin[:, 1]]
+    )
+
+
+def _vote(
+    xy: FloatArray, pixels: FloatArray, centre: FloatArray, margin: float, name: str
+) -> FloatArray:
+    """Turn and shift the references so that most of the bright ones lie on stars."""
+    stars = xy[:_BRIGHTEST]
+    cell = 2.0
+    count = int(2 * margin / cell)
+    best = (0.0, 0.0, np.zeros(2), 0.0)
+    for turn in _TURNS:
+        turned = _turned(pixels, centre, turn)[:_BRIGHTEST]
+        offset = (stars[:, None, :] - turned[None, :, :]).reshape(-1, 2)
+        box, xs, ys = np.histogram2d(
+            offset[:, 0], offset[:, 1], bins=count, range=[[-margin, margin]] * 2
+        )
+        # Four neighbouring cells together: the peak may sit on a border.
+        sums = box[:-1, :-1] + box[1:, :-1] + box[:-1, 1:] + box[1:, 1:]
+        i, j = np.unravel_index(int(sums.argmax()), sums.shape)
+        if sums[i, j] > best[0]:
+            best = (float(sums[i, j]), float(turn), np.array([xs[i + 1], ys[j + 1]]), sums.mean())
+    votes, turn, shift, chance = best
+    needed = max(4.0, chance + 5 * np.sqrt(chance))
+    if votes < needed:
+        raise DataRejectedError(
+            f"{name}: no match with the reference stars: {votes:.0f} of {len(stars)} bright stars "
+            f"agree on a shift within {_SEARCH:.0f} arcsec, {needed:.0f} are needed. "
+            "Look at the header's WCS"
+        )
+    return _turned(pixels, centre, turn) + shift
+
+
+def _turned(pixels: FloatArray, centre: FloatArray, degrees: float) -> FloatArray:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.asarray((pixels - centre) @ np.array([[c, s], [-s, c]]) + centre)
+
+
+def _pairs(xy: FloatArray, moved: FloatArray, reach: float) -> tuple[IntArray, IntArray]:
+    """Mutual nearest neighbours within ``reach`` pixels."""
+    distance, star = KDTree(xy).query(moved, distance_upper_bound=reach)
+    ref = np.flatnonzero(np.isfinite(distance))
+    star = star[ref]
+    _, back = KDTree(moved).query(xy[star])
+    mutual = back == ref
+    return star[mutual].astype(np.int64), ref[mutual]
+
+
+def _project(radec: FloatArray, crval: FloatArray) -> FloatArray:
+    """Gnomonic projection onto the plane at ``crval``: degrees East and North."""
+    ra, decl = np.radians(radec[:, 0] - crval[0]), np.radians(radec[:, 1])
+    decl0 = np.radians(crval[1])
+    cosine = np.sin(decl0) * np.sin(decl) + np.cos(decl0) * np.cos(decl) * np.cos(ra)
+    east = np.cos(decl) * np.sin(ra) / cosine
+    north = (np.cos(decl0) * np.sin(decl) - np.sin(decl0) * np.cos(decl) * np.cos(ra)) / cosine
+    return np.asarray(np.degrees(np.column_stack([east, north])))
+
+
+def _deproject(plane: FloatArray, crval: FloatArray) -> FloatArray:
+    """Inverse of :func:`_project`."""
+    east, north = np.radians(plane).T
+    decl0 = np.radians(crval[1])
+    down = np.cos(decl0) - north * np.sin(decl0)
+    ra = np.degrees(np.arctan2(east, down)) + crval[0]
+    decl = np.degrees(np.arctan2(np.sin(decl0) + north * np.cos(decl0), np.hypot(east, down)))
+    return np.column_stack([ra, decl])
+
+
+def _systematic(residual: FloatArray, error: FloatArray) -> FloatArray:
+    n = len(residual)
+    # Only the half with the better centroids tells of more than photon noise.
+    good = error <= np.median(error)
+    total = residual[good].T @ residual[good] / max(int(good.sum()), 1)
+    beyond = total - np.eye(2) * np.mean(error[good] ** 2)
+    values, vectors = np.linalg.eigh(beyond)
+    beyond = vectors @ np.diag(np.maximum(values, 0)) @ vectors.T
+    # Three numbers a coordinate are fitted to n stars.
+    return np.asarray(beyond + residual.T @ residual / n * 3 / n)

@@ -1,0 +1,105 @@
+"""Removal of the instrument's signature from one snap (DPDD section 4 step 1; DIA-07)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from processing.calibration_frames import DetectorCalibration, gain_map, trim
+from processing.exposure import FloatImage, Mask, MaskImage, VisitInfo
+from processing.raw import RawImage
+from skyledger.errors import DataRejectedError
+
+_SATURATED = 0.99  # of the full well: charge starts to bleed
+
+
+@dataclass(frozen=True)
+class Snap:
+    """A snap without the signature of the instrument, shape (ny, nx).
+
+    ``noise`` is the variance [electron²] of everything but the light: read-out and dark current.
+    The light's own is image / flat, from a smooth model of the light (see
+    :func:`processing.snaps.light_variance`).
+    """
+
+    image: FloatImage  # electrons, flat
+    noise: FloatImage  # electrons²
+    flat: FloatImage
+    mask: MaskImage
+    exposure_time: float  # seconds
+
+
+def correct(raw: RawImage, calibration: DetectorCalibration, visit: VisitInfo) -> Snap:
+    """Subtract overscan, bias and dark, divide by the flat, turn counts into electrons.
+
+    Saturated pixels and their neighbours along the column get SAT, defects BAD, pixels that are
+    not finite or have no response NO_DATA.
+
+    Raises
+    ------
+    DataRejectedError
+        If the calibration frames have another shape, or there is no flat in the visit's band.
+    """
+    if raw.shape != calibration.bias.shape:
+        raise DataRejectedError(
+            f"visit {visit.visit_id} detector {visit.detector} has shape {raw.shape}, its "
+            f"calibration frames {calibration.bias.shape}; use those of the same camera"
+        )
+    flat = calibration.flat(visit.band, visit)
+    gain = gain_map(raw)
+    counts = trim(raw)
+    electrons = (counts - calibration.bias) * gain
+    time = np.float32(raw.exposure_time)
+    image = (electrons - calibration.dark * time) / flat
+    read_noise = np.empty(raw.shape, dtype=np.float32)
+    saturated = np.zeros(raw.shape, dtype=bool)
+    for amplifier in raw.amplifiers:
+        read_noise[amplifier.data] = amplifier.read_noise
+        saturated[amplifier.data] = raw.counts[amplifier.data] >= raw.saturation
+    # One adu of rounding has a variance of 1/12.
+    noise = (read_noise**2 + gain**2 / 12 + np.maximum(calibration.dark, 0) * time) / flat**2
+    saturated |= electrons >= _SATURATED * raw.full_well
+    mask = np.zeros(raw.shape, dtype=np.int32)
+    mask[_with_bleed(saturated)] |= int(Mask.SAT)
+    mask[calibration.defects] |= int(Mask.BAD)
+    dead = ~np.isfinite(image) | (flat <= 0)
+    mask[dead] |= int(Mask.NO_DATA)
+    image[dead], noise[dead] = 0, np.nanmedian(noise)
+    return Snap(
+        image=image.astype(np.float32),
+        noise=noise.astype(np.float32),
+        flat=flat,
+        mask=mask,
+        exposure_time=raw.exposure_time,
+    )
+
+
+def interpolate(image: FloatImage, mask: MaskImage, planes: Mask) -> None:
+    """Fill the pixels of some mask planes from their neighbours, in place, and flag them INTRP.
+
+    The value is the mean of good pixels within 4 pixels, weighted by a Gaussian of 1 pixel;
+    wider holes are filled from their rim inwards.
+    """
+    hole = (mask & int(planes)) != 0
+    if not hole.any() or hole.all():
+        return
+    todo = hole.copy()
+    filled = np.where(hole, np.float32(0), image)
+    for _ in range(max(image.shape)):
+        weight = ndimage.gaussian_filter((~todo).astype(np.float32), 1.0, truncate=4.0)
+        total = ndimage.gaussian_filter(filled, 1.0, truncate=4.0)
+        ready = todo & (weight > 1e-3)
+        filled[ready] = total[ready] / weight[ready]
+        todo &= ~ready
+        if not todo.any():
+            break
+    image[hole] = filled[hole]
+    mask[hole] |= int(Mask.INTRP)
+
+
+def _with_bleed(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Add the partly filled ends of a trail and the pixels beside it."""
+    grown = ndimage.binary_dilation(saturated, np.ones((5, 1), dtype=bool))
+    result: NDArray[np.bool_] = ndimage.binary_dilation(grown, np.ones((1, 3), dtype=bool))
+    return result

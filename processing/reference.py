@@ -1,0 +1,84 @@
+"""Reference stars: positions at the time of a visit, fluxes in its band (GEN-10)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import erfa
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from processing.instrument import Instrument
+from skyledger.errors import DataRejectedError
+
+FloatArray = NDArray[np.float64]
+
+_COLUMNS = ("ra", "decl", "pmRa", "pmDecl", "parallax", "epoch")
+_DAYS_PER_YEAR = 365.25
+
+
+@dataclass(frozen=True)
+class ReferenceStars:
+    """Stars of a reference catalogue, columns as in ``docs/reference/dataset.md``."""
+
+    columns: dict[str, FloatArray]
+    absolute_error: float  # of the flux scale, a fraction
+
+    def __len__(self) -> int:
+        return int(self.columns["ra"].size)
+
+    def positions(self, mid_tai: float) -> tuple[FloatArray, FloatArray]:
+        """ICRS ra, decl [deg] as seen from the Earth at ``mid_tai`` [MJD TAI], shape (n,).
+
+        Proper motion along the tangent, and parallax from the Earth's barycentric place
+        (erfa's ``epv00``, good to 1e-7 of the parallax).
+        """
+        ra, decl = self.columns["ra"], self.columns["decl"]
+        years = (mid_tai - self.columns["epoch"]) / _DAYS_PER_YEAR
+        sin_ra, cos_ra = np.sin(np.radians(ra)), np.cos(np.radians(ra))
+        sin_decl, cos_decl = np.sin(np.radians(decl)), np.cos(np.radians(decl))
+        # TT = TAI + 32.184 s stands for TDB: they differ by 2 ms.
+        _, barycentric = erfa.epv00(2400000.5, mid_tai + 32.184 / 86400)
+        x, y, z = barycentric["p"]
+        parallax = self.columns["parallax"]
+        east = self.columns["pmRa"] * years + parallax * (x * sin_ra - y * cos_ra)
+        north = self.columns["pmDecl"] * years + parallax * (
+            x * cos_ra * sin_decl + y * sin_ra * sin_decl - z * cos_decl
+        )
+        return ra + east / cos_decl / 3.6e6, decl + north / 3.6e6
+
+    def fluxes(self, band: str) -> tuple[FloatArray, FloatArray]:
+        """Flux and its error in a band [nJy], shape (n,)."""
+        return self.columns[f"{band}Flux"], self.columns[f"{band}FluxErr"]
+
+
+def read(directory: Path, instrument: Instrument) -> ReferenceStars | None:
+    """Read the reference stars of a data set; None for instruments calibrated on their own.
+
+    Raises
+    ------
+    DataRejectedError
+        If the file is missing, is no Parquet, or lacks a column.
+    """
+    if instrument.reference is None:
+        return None
+    path = directory / instrument.reference.file
+    wanted = [*_COLUMNS]
+    for band in sorted({entry.band for entry in instrument.filters.values()}):
+        wanted += [f"{band}Flux", f"{band}FluxErr"]
+    try:
+        table = pq.read_table(path)
+    except (OSError, ValueError) as error:
+        raise DataRejectedError(
+            f"{path} cannot be read as Parquet: {error}. The data set needs its reference stars"
+        ) from error
+    missing = [name for name in wanted if name not in table.column_names]
+    if missing:
+        raise DataRejectedError(
+            f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(table.column_names)}"
+        )
+    columns = {
+        name: np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=np.float64)
+        for name in wanted
+    }
+    return ReferenceStars(columns, instrument.reference.absolute_error)
