@@ -1,0 +1,318 @@
+"""Templates: visits resampled to one grid, cleaned of what moves or varies, and averaged.
+
+Weights are constant over a visit (the inverse of its sky variance), so that the PSF of the result
+is the same average of the visits' PSFs. Resampled noise is correlated over a pixel or two;
+:mod:`processing.warp` says how the variance accounts for it. DPDD sections 14, 19 (pipeline 2).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, label
+
+from processing.compiled import compiled
+from processing.exposure import Exposure, Mask
+from processing.psf import PsfModel
+from processing.warp import WarpedPsf, pixel_map, resample
+from skyledger.errors import DataRejectedError
+
+FloatArray = NDArray[np.float64]
+_CLIP = 5.0  # standard deviations from the median of all inputs
+_GROW = 3  # pixels rejected around an outlier: its wings are below the clip
+
+
+def template_grid(exposures: Sequence[Exposure]) -> tuple[WCS, tuple[int, int]]:
+    """Pixel grid that holds all ``exposures``: tangent plane, North up, their finest scale.
+
+    Returns
+    -------
+    wcs, shape
+        ``shape`` is (ny, nx).
+    """
+    corners = [e.wcs.pixel_to_world(*_corners(e.shape)) for e in exposures]
+    x, y, z = np.mean([c.cartesian.xyz.value.mean(axis=1) for c in corners], axis=0)
+    middle = SkyCoord(x, y, z, representation_type="cartesian").spherical
+    scale = min(float(np.mean(proj_plane_pixel_scales(e.wcs))) for e in exposures)
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.cunit = ["deg", "deg"]
+    wcs.wcs.crval = [middle.lon.deg % 360, middle.lat.deg]
+    wcs.wcs.cd = [[-scale, 0], [0, scale]]
+    wcs.wcs.crpix = [1, 1]
+    wcs.wcs.set()
+    pixels = np.concatenate([wcs.all_world2pix(c.ra.deg, c.dec.deg, 0) for c in corners], axis=1)
+    low, high = np.floor(pixels.min(axis=1)), np.ceil(pixels.max(axis=1))
+    wcs.wcs.crpix = 1 - low
+    wcs.wcs.set()
+    return wcs, (int(high[1] - low[1]) + 1, int(high[0] - low[0]) + 1)
+
+
+def build_template(
+    exposures: Sequence[Exposure],
+    wcs: WCS | None = None,
+    shape: tuple[int, int] | None = None,
+) -> Exposure:
+    """Average calibrated visits into a template.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure [nJy]
+        Of one band, each with a PSF; no two of the same ccdVisit. A single one becomes the
+        template as it is.
+    wcs, shape : optional
+        Grid of the template; by default one that holds all inputs.
+
+    Returns
+    -------
+    Exposure [nJy]
+        ``quality``: ``inputs`` (ccdVisitIds), ``nVisits``, ``beginTai``, ``endTai``,
+        ``meanTai`` [d], ``airmass``, ``seeing`` [arcsec]; its ``visit`` has the id 0.
+
+    Raises
+    ------
+    DataRejectedError
+        Nothing to average; another unit; several bands; a visit twice; no PSF.
+
+    Notes
+    -----
+    From three inputs on, pixels more than 5 sigma from the median of all are left out, with what
+    lies within 3 pixels; sigma includes the range of the median's neighbours, since PSFs differ.
+    Of two inputs that disagree the fainter holds: what comes and goes is brighter than the sky.
+    """
+    _check(exposures)
+    if wcs is None or shape is None:
+        wcs, shape = (
+            (exposures[0].wcs, exposures[0].shape)
+            if len(exposures) == 1
+            else template_grid(exposures)
+        )
+    planes = [resample(e, pixel_map(wcs, shape, e.wcs)) for e in exposures]
+    image = np.stack([p[0] for p in planes])
+    variance = np.stack([p[1] for p in planes])
+    mask = np.stack([p[2] for p in planes])
+    usable = (mask & int(Mask.BAD | Mask.CR | Mask.NO_DATA | Mask.STREAK | Mask.SAT)) == 0
+    # EDGE pixels are interpolated from fewer neighbours but good enough in an average of many.
+    if len(exposures) == 1:
+        usable &= (mask & int(Mask.EDGE)) == 0
+    gains = np.array([e.electrons_per_unit for e in exposures])
+    weight = np.array([_weight(v[u]) for v, u in zip(variance, usable, strict=True)])
+    if len(exposures) > 1:
+        _level(image, usable)
+        usable &= ~_outliers(image, variance, usable, 1 / gains)
+    mean, mean_variance = _average(image, variance, usable, weight)
+    empty = ~usable.any(axis=0)
+    bits = np.bitwise_or.reduce(np.where(usable, mask & int(Mask.INTRP), 0), axis=0)
+    # Where no input is usable the reason is that of the inputs that cover the place.
+    bits = np.where(empty, np.bitwise_or.reduce(mask, axis=0) & ~int(Mask.EDGE), bits)
+    nothing = np.all((mask & int(Mask.NO_DATA)) != 0, axis=0)
+    bits = np.where(nothing | ~empty, bits & ~int(Mask.NO_DATA), bits)
+    bits = np.where(nothing, int(Mask.NO_DATA), bits)
+    hidden = empty & ~nothing
+    if hidden.any():
+        # Saturated in all inputs: their mean keeps the image smooth; the mask says the rest.
+        covered = (mask & int(Mask.NO_DATA)) == 0
+        fallback, fallback_variance = _average(image, variance, covered, weight)
+        mean[hidden], mean_variance[hidden] = fallback[hidden], fallback_variance[hidden]
+    psf = PsfModel.sampled(_CoaddPsf(exposures, weight, wcs), shape)
+    pixel = float(np.mean(proj_plane_pixel_scales(wcs))) * 3600
+    times = np.array([e.visit.mid_tai for e in exposures])
+    airmass = float(np.average([e.visit.airmass for e in exposures], weights=weight))
+    visit = replace(
+        exposures[0].visit,
+        visit_id=0,
+        ccd_visit_id=0,
+        mid_tai=float(np.average(times, weights=weight)),
+        exposure_time=float(sum(e.visit.exposure_time for e in exposures)),
+        airmass=airmass,
+        is_template=True,
+    )
+    return Exposure(
+        image=mean,
+        variance=mean_variance,
+        mask=bits.astype(np.int32),
+        unit="nJy",
+        visit=visit,
+        wcs=wcs,
+        psf=psf,
+        # Poisson noise of a source in the weighted mean: sum w^2 f/g / (sum w)^2 = f / this.
+        electrons_per_unit=float(weight.sum() ** 2 / np.sum(weight**2 / gains)),
+        quality={
+            "inputs": [int(e.visit.ccd_visit_id) for e in exposures],
+            "nVisits": len(exposures),
+            "beginTai": float(times.min()),
+            "endTai": float(times.max()),
+            "meanTai": visit.mid_tai,
+            "airmass": airmass,
+            "seeing": psf.fwhm((shape[1] - 1) / 2, (shape[0] - 1) / 2) * pixel,
+        },
+    )
+
+
+def _check(exposures: Sequence[Exposure]) -> None:
+    if not exposures:
+        raise DataRejectedError("no visits to build a template from; give at least one")
+    ids = [e.visit.ccd_visit_id for e in exposures]
+    twice = sorted({i for i in ids if ids.count(i) > 1})
+    if twice:
+        raise DataRejectedError(f"ccdVisit {twice[0]} is given twice for a template; give it once")
+    for e in exposures:
+        if e.unit != "nJy":
+            raise DataRejectedError(
+                f"ccdVisit {e.visit.ccd_visit_id} is in {e.unit}, a template needs nJy; "
+                "calibrate it first"
+            )
+        if e.psf is None:
+            raise DataRejectedError(
+                f"ccdVisit {e.visit.ccd_visit_id} has no PSF; a template needs one of each input"
+            )
+    bands = sorted({e.visit.band for e in exposures})
+    if len(bands) > 1:
+        raise DataRejectedError(f"a template has one band, got {', '.join(bands)}; split the list")
+
+
+def _weight(variance: NDArray[np.float32]) -> float:
+    """Inverse of the sky's variance: the 25 % quantile leaves out what stars add to it."""
+    return float(1 / np.quantile(variance, 0.25)) if variance.size else 0.0
+
+
+def _corners(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
+    ny, nx = shape
+    return np.array([0.0, nx - 1, nx - 1, 0]), np.array([0.0, 0, ny - 1, ny - 1])
+
+
+class _CoaddPsf:
+    """Weighted mean of the PSFs of the inputs that cover a place."""
+
+    def __init__(self, exposures: Sequence[Exposure], weight: FloatArray, wcs: WCS) -> None:
+        self._parts = [WarpedPsf(e, wcs) for e in exposures]
+        self._weight = weight
+        self._size = min(np.asarray(p.image(0, 0)).shape[0] for p in self._parts)
+
+    def image(self, x: float, y: float) -> FloatArray:
+        covering = [p.covers(x, y) for p in self._parts]
+        if not any(covering):
+            covering = [True] * len(self._parts)
+        total = np.zeros((self._size, self._size))
+        for part, weight, used in zip(self._parts, self._weight, covering, strict=True):
+            if used:
+                stamp = part.image(x, y)
+                cut = (stamp.shape[0] - self._size) // 2
+                total += weight * stamp[cut : cut + self._size, cut : cut + self._size]
+        total /= total.sum()
+        return total
+
+
+def _level(image: NDArray[np.float32], usable: NDArray[np.bool_]) -> None:
+    """Remove, in place, the plane by which each image's sky differs from the median of all."""
+    block = 64
+    ny, nx = image.shape[1:]
+    rows, columns = np.arange(0, ny, block), np.arange(0, nx, block)
+    levels = np.full((len(image), rows.size, columns.size), np.nan)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            cut = (slice(None), slice(row, row + block), slice(column, column + block))
+            common = usable[cut].sum(axis=0) > 1
+            if common.sum() < block:
+                continue
+            middle = _median(image[cut], usable[cut])
+            for k in range(len(image)):
+                both = common & usable[cut][k]
+                if both.sum() >= block:
+                    levels[k, i, j] = np.median((image[cut][k] - middle)[both])
+    gx, gy = np.meshgrid((columns + block / 2) / nx - 0.5, (rows + block / 2) / ny - 0.5)
+    x, y = np.arange(nx) / nx - 0.5, np.arange(ny)[:, None] / ny - 0.5
+    for k in range(len(image)):
+        known = np.isfinite(levels[k])
+        if not known.any():
+            continue
+        design = np.stack([np.ones(known.sum()), gx[known], gy[known]], axis=1)
+        if known.sum() < 9:
+            design[:, 1:] = 0
+        plane = np.linalg.lstsq(design, levels[k][known], rcond=None)[0]
+        image[k] -= (plane[0] + plane[1] * x + plane[2] * y).astype(np.float32)
+
+
+def _median(image: NDArray[np.float32], usable: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Median over the usable inputs; 0 where there is none."""
+    out = np.zeros(image.shape[1:], np.float32)
+    _pixel_medians(image, usable, out, fainter=False)
+    return out
+
+
+@compiled
+def _pixel_medians(
+    image: NDArray[np.float32],
+    usable: NDArray[np.bool_],
+    out: NDArray[np.float32],
+    fainter: bool,
+) -> None:
+    n, ny, nx = image.shape
+    values = np.empty(n, np.float32)
+    for i in range(ny):
+        for j in range(nx):
+            count = 0
+            for k in range(n):
+                if usable[k, i, j]:
+                    values[count] = image[k, i, j]
+                    count += 1
+            if count == 2 and fainter:
+                out[i, j] = min(values[0], values[1])
+            elif count > 0:
+                out[i, j] = np.median(values[:count])
+
+
+def _outliers(
+    image: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    usable: NDArray[np.bool_],
+    per_unit: FloatArray,
+) -> NDArray[np.bool_]:
+    """Pixels of each input that disagree with the others, shape (n, ny, nx)."""
+    middle = np.zeros(image.shape[1:], np.float32)
+    _pixel_medians(image, usable, middle, fainter=True)
+    spread = np.zeros_like(middle)
+    for axis in (0, 1):
+        step = np.abs(np.diff(middle, axis=axis, append=np.take(middle, [-1], axis)))
+        spread = np.maximum(spread, np.maximum(step, np.roll(step, 1, axis)))
+    found = np.zeros(image.shape, bool)
+    ball = np.hypot(*np.mgrid[-_GROW : _GROW + 1, -_GROW : _GROW + 1]) <= _GROW
+    several = usable.sum(axis=0) > 1
+    for k in range(len(image)):
+        checked = several & usable[k]
+        if not checked.any():
+            continue
+        # The photons of a bright outlier must not excuse it: noise of the sky and the median.
+        sky = np.minimum(variance[k], np.median(variance[k][checked]))
+        sigma = np.sqrt(sky + np.maximum(middle, 0) * per_unit[k])
+        far = checked & (np.abs(image[k] - middle) > _CLIP * sigma + spread)
+        # A lone pixel may be noise; an outlier that matters spreads over the PSF or is a hit.
+        parts, n_parts = label(far)
+        sizes = np.bincount(parts.ravel(), minlength=n_parts + 1)
+        big = far & (sizes[parts] >= 3)
+        found[k] = (far | binary_dilation(big, ball)) & several
+    return found
+
+
+def _average(
+    image: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    usable: NDArray[np.bool_],
+    weight: FloatArray,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weighted mean and its variance; 0 and infinity where nothing is usable."""
+    total = np.zeros(image.shape[1:])
+    noise, down = np.zeros_like(total), np.zeros_like(total)
+    for pixels, var, good, w in zip(image, variance, usable, weight, strict=True):
+        total += np.where(good, w * pixels, 0)
+        noise += np.where(good, w * w * var, 0)
+        down += np.where(good, w, 0)
+    some = down > 0
+    down[~some] = 1
+    mean = (total / down).astype(np.float32)
+    mean_variance = np.where(some, noise / down**2, np.inf).astype(np.float32)
+    return mean, mean_variance

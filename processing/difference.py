@@ -1,0 +1,365 @@
+"""Difference of a visit and a template, its noise made white, and its PSF-likelihood image.
+
+The template, warped to the visit's pixels, is convolved with the matching kernel of
+:mod:`processing.kernel` and subtracted. Where the template is not sharper than the visit, the
+visit is first convolved with a Gaussian G, so that the kernel K never has to sharpen. The noise
+of G*S - K*T has the power vS |G|^2 + vT |K|^2; the filter phi, the root of its inverse, makes it
+white again and is folded into the PSF. All this runs over overlapping tiles in Fourier space.
+DIA-01, DIA-08; design section 9; Alard & Lupton 1998; Reiss & Lupton 2016 (DMTN-021).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from processing import kernel, tiles
+from processing.exposure import UNUSABLE, Exposure, Mask
+from processing.kernel import Kernel
+from processing.psf import PsfModel, fwhm
+from processing.warp import filled, warp
+from skyledger.errors import DataRejectedError
+
+FloatImage = NDArray[np.float32]
+_SIGMA_OF_FWHM = 2.3548
+_MIN_COVERAGE = 0.1  # of the visit's usable pixels that a template must reach
+_MAX_RESIDUAL = 0.15  # of a star's light left in the difference
+_SCORE_SD = (0.6, 1.6)  # measured noise over predicted
+_KERNEL_SUM = (0.5, 2.0)  # both images are calibrated: the flux ratio is near 1
+_WIDEST = 2.0  # template FWHM over the visit's
+
+
+@dataclass
+class Difference:
+    """A difference image and what it was made of; all on the pixels of the visit.
+
+    Attributes
+    ----------
+    exposure : Exposure [nJy]
+        Visit minus template with white noise. The variance is a model (sky, template, photons
+        of what both show), not the noisy pixel; the PSF is that of the difference.
+    score : array, shape (ny, nx)
+        Signal-to-noise of a point source centred on each pixel; 0 where unusable. Its
+        standard deviation is 1 where nothing changed.
+    flux_err : array, shape (ny, nx) [nJy]
+        Standard error of the flux of such a source; infinite where unusable.
+    template : Exposure [nJy]
+        The template warped to the visit, not convolved.
+    kernel : Kernel
+        The matching kernel.
+    quality : dict
+        By the dictionary's names where it has one: ``kernelSum``, ``scoreSd`` (before the
+        variance was scaled by its square), ``diffNoise`` [nJy], ``diffNoiseGrid`` (64 values,
+        NaN where nothing is usable) [nJy], ``diffPixelSigma`` [nJy]; and ``nStamps``,
+        ``nCandidates``, ``kernelChi2``, ``residualFraction`` (light of a star left over),
+        ``preconvolution`` (sigma of G) [pixel].
+    """
+
+    exposure: Exposure
+    score: FloatImage
+    flux_err: FloatImage
+    template: Exposure
+    kernel: Kernel
+    quality: dict[str, Any]
+
+
+def subtract(visit: Exposure, template: Exposure) -> Difference:
+    """Subtract ``template`` from the calibrated image of a visit.
+
+    Parameters
+    ----------
+    visit : Exposure [nJy]
+        Processed visit image with PSF.
+    template : Exposure [nJy]
+        From :func:`processing.coadd.build_template`; on any pixel grid.
+
+    Raises
+    ------
+    DataRejectedError
+        Template built from this visit, of another band or unit, covering less than a tenth of
+        the visit or far less sharp; too few stars; or a subtraction that failed: too much of
+        the stars is left, or the noise is not the predicted one. Nothing of it may be used.
+    """
+    _check(visit, template)
+    warped = warp(template, visit.wcs, visit.shape)
+    name = f"ccdVisit {visit.visit.ccd_visit_id}"
+    usable = visit.usable() & warped.usable()
+    usable &= np.isfinite(visit.image) & np.isfinite(visit.variance) & (visit.variance > 0)
+    coverage = usable.sum() / max(1, visit.usable().sum())
+    if coverage < _MIN_COVERAGE:
+        raise DataRejectedError(
+            f"{name}: the template covers {coverage:.2f} of the usable pixels, at least "
+            f"{_MIN_COVERAGE} are needed; build a template of this field"
+        )
+    sigma_visit, sigma_template = _widths(visit, warped)
+    if sigma_template > _WIDEST * sigma_visit:
+        raise DataRejectedError(
+            f"{name}: the template's PSF is {sigma_template / sigma_visit:.1f} times wider than "
+            f"the visit's, the limit is {_WIDEST}; build one from sharper visits"
+        )
+    # K is at least 0.7 pixels wide: then the bases represent it without sharpening.
+    gauss = float(np.sqrt(max(0.0, sigma_template**2 + 0.5 - sigma_visit**2)))
+    width = float(np.sqrt(sigma_visit**2 + gauss**2 - sigma_template**2))
+    pixels = filled(visit.image, ~usable)
+    reference = filled(warped.image, (warped.mask & int(Mask.NO_DATA | Mask.BAD)) != 0)
+    sky_visit = _sky_variance(visit, usable, block=True)
+    sky_template = _sky_variance(warped, usable, block=False)
+    smooth = ndimage.gaussian_filter(pixels, sigma_visit)
+    matched = ndimage.gaussian_filter(pixels, gauss) if gauss > 0 else pixels
+    noise = sky_visit + sky_template + np.maximum(smooth, 0) / visit.electrons_per_unit
+    x, y = _stars(smooth, np.sqrt(sky_visit), sigma_visit, usable)
+    stamp = int(np.clip(np.ceil(2.2 * _SIGMA_OF_FWHM * sigma_visit), 7, 16))
+    matching = kernel.fit(
+        reference, matched, noise + (0.005 * smooth) ** 2, usable, x, y, width, stamp
+    )
+    if not _KERNEL_SUM[0] < matching.sum < _KERNEL_SUM[1]:
+        raise DataRejectedError(
+            f"{name}: visit and template differ by a factor {matching.sum:.2f} in flux, allowed "
+            f"are {_KERNEL_SUM}; check the zero points of both"
+        )
+    mask = _mask(visit, warped, width)
+    good = usable & ((mask & int(UNUSABLE)) == 0)
+    made = tiles.difference(
+        pixels, reference, sky_visit, sky_template, good, _psf(visit), matching, gauss
+    )
+    photons = np.maximum(made.model, 0) / np.float32(visit.electrons_per_unit)
+    made.image[good] -= _sky_left(made.image, _blank(made.model, sky_visit, good))[good]
+    variance = np.asarray(sky_visit + matching.sum**2 * sky_template + photons, np.float32)
+    residual = _residual_fraction(made.image, variance, made.model, good)
+    variance += np.float32(residual**2) * made.model**2
+    score, flux_err = tiles.likelihood(made.image, variance, good, made.stamps)
+    changed = ndimage.binary_dilation(np.abs(score) > 5, iterations=int(4 * sigma_visit))
+    score_sd = _spread(score[_blank(made.model, variance, good) & ~changed])
+    if not _SCORE_SD[0] < score_sd < _SCORE_SD[1] or residual > _MAX_RESIDUAL:
+        raise DataRejectedError(
+            f"{name}: the subtraction failed: noise is {score_sd:.2f} times the predicted one "
+            f"(allowed {_SCORE_SD}), {100 * residual:.0f} % of the stars' light is left (allowed "
+            f"{100 * _MAX_RESIDUAL:.0f} %); look at the visit's PSF, WCS and background"
+        )
+    # What the variance planes do not know (say, read noise of a real camera) is scaled away.
+    variance *= score_sd**2
+    score /= score_sd
+    flux_err *= score_sd
+    quality: dict[str, Any] = {
+        "kernelSum": matching.sum,
+        "scoreSd": score_sd,
+        **_noise_summary(flux_err, variance, good),
+        "nStamps": matching.n_stamps,
+        "nCandidates": matching.n_candidates,
+        "kernelChi2": matching.chi2,
+        "residualFraction": residual,
+        "preconvolution": gauss,
+    }
+    exposure = replace(
+        visit,
+        image=made.image,
+        variance=np.where(good, variance, np.inf).astype(np.float32),
+        mask=mask,
+        psf=made.psf,
+        quality=dict(quality),
+    )
+    return Difference(exposure, score, flux_err, warped, matching, quality)
+
+
+def _check(visit: Exposure, template: Exposure) -> None:
+    name = f"ccdVisit {visit.visit.ccd_visit_id}"
+    inputs = list(template.quality.get("inputs", []))
+    if visit.visit.ccd_visit_id in inputs:
+        raise DataRejectedError(
+            f"{name} is one of the {len(inputs)} inputs of its template; "
+            "subtract a template built without it"
+        )
+    if visit.visit.band != template.visit.band:
+        raise DataRejectedError(
+            f"{name} is in band {visit.visit.band}, its template in {template.visit.band}; "
+            "take the template of the same band"
+        )
+    if visit.unit != "nJy" or template.unit != "nJy":
+        raise DataRejectedError(
+            f"{name} is in {visit.unit}, its template in {template.unit}; both must be in nJy"
+        )
+    if visit.psf is None or template.psf is None:
+        raise DataRejectedError(f"{name} or its template has no PSF; measure it first")
+
+
+def _psf(visit: Exposure) -> PsfModel:
+    psf = visit.psf
+    if isinstance(psf, PsfModel):
+        return psf
+    assert psf is not None  # noqa: S101 (checked on entry)
+    return PsfModel.sampled(psf, visit.shape)
+
+
+def _widths(visit: Exposure, template: Exposure) -> tuple[float, float]:
+    """Gaussian widths [pixel] of both PSFs: medians over nine places of the detector."""
+    ny, nx = visit.shape
+    places = [(f * nx, g * ny) for f in (0.15, 0.5, 0.85) for g in (0.15, 0.5, 0.85)]
+    widths = []
+    for exposure in (visit, template):
+        psf = exposure.psf
+        assert psf is not None  # noqa: S101 (checked on entry)
+        widths.append(np.median([fwhm(psf.image(x, y)) for x, y in places]) / _SIGMA_OF_FWHM)
+    return float(widths[0]), float(widths[1])
+
+
+def _sky_variance(exposure: Exposure, usable: NDArray[np.bool_], *, block: bool) -> FloatImage:
+    """Variance without the photons of the sources themselves, shape (ny, nx).
+
+    For a visit a smooth map of block medians, which does not depend on how the variance plane
+    was made; for a template the pixels' own, since its depth jumps where coverage ends.
+    """
+    base = exposure.variance - np.maximum(exposure.image, 0) / exposure.electrons_per_unit
+    seen = usable & np.isfinite(base)
+    middle = float(np.median(base[seen]))
+    if not block:
+        local = ndimage.uniform_filter(np.where(seen, base, middle), 5)
+        return np.asarray(np.maximum(local, 0.3 * middle), dtype=np.float32)
+    ny, nx = exposure.shape
+    size = 128
+    rows, columns = max(1, round(ny / size)), max(1, round(nx / size))
+    levels = np.full((rows, columns), middle)
+    for i, row in enumerate(np.array_split(np.arange(ny), rows)):
+        for j, column in enumerate(np.array_split(np.arange(nx), columns)):
+            cut = slice(row[0], row[-1] + 1), slice(column[0], column[-1] + 1)
+            if seen[cut].sum() > 0.1 * seen[cut].size:
+                levels[i, j] = np.median(base[cut][seen[cut]])
+    y = (np.arange(ny) + 0.5) * rows / ny - 0.5
+    x = (np.arange(nx) + 0.5) * columns / nx - 0.5
+    grid = np.meshgrid(y, x, indexing="ij")
+    return np.asarray(
+        ndimage.map_coordinates(levels, grid, order=1, mode="nearest"), dtype=np.float32
+    )
+
+
+def _stars(
+    smooth: FloatImage, sigma: FloatImage, width: float, usable: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Peaks of signal-to-noise 20 to 2000 with no unusable pixel near, spread over the detector."""
+    # Noise of an image smoothed by a Gaussian: 1 / (2 sqrt(pi) width) of the pixel's.
+    significance = smooth / sigma * (2 * np.sqrt(np.pi) * width)
+    reach = int(np.ceil(2 * width))
+    peak = significance == ndimage.maximum_filter(significance, size=2 * reach + 1)
+    clean = ~ndimage.binary_dilation(~usable, iterations=reach)
+    y, x = np.nonzero(peak & clean & (significance > 20) & (significance < 2000))
+    brightest = np.argsort(-significance[y, x])
+    y, x = y[brightest], x[brightest]
+    ny, nx = smooth.shape
+    cell = (y * 8 // ny) * 8 + x * 8 // nx
+    chosen = [np.flatnonzero(cell == c)[:5] for c in np.unique(cell)]
+    keep = np.concatenate(chosen) if chosen else np.zeros(0, int)
+    return x[keep], y[keep]
+
+
+def _mask(visit: Exposure, template: Exposure, width: float) -> NDArray[np.int32]:
+    """Mask of the difference: of both images, the template's spread by the kernel."""
+    carried = int(UNUSABLE | Mask.INTRP | Mask.INJECTED)
+    mask = visit.mask & carried
+    reach = int(np.ceil(1.5 * width))
+    disk = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach
+    for bit in (Mask.BAD, Mask.SAT, Mask.CR, Mask.NO_DATA, Mask.EDGE, Mask.STREAK):
+        found = (template.mask & int(bit)) != 0
+        if found.any():
+            mask = mask | np.where(ndimage.binary_dilation(found, disk), int(bit), 0)
+    mask = mask | np.where(_halo((mask & int(Mask.SAT)) != 0), int(Mask.SAT), 0)
+    border = np.ones(visit.shape, bool)
+    edge = reach + 3
+    border[edge:-edge, edge:-edge] = False
+    return np.asarray(mask | np.where(border, int(Mask.EDGE), 0), dtype=np.int32)
+
+
+def _halo(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Surroundings of saturated stars where the PSF's wings are too bright to subtract.
+
+    The reach grows with the core: 2 pixels and its radius, along the axes of its extent.
+    """
+    parts, _ = ndimage.label(saturated)
+    out = saturated.copy()
+    ny, nx = saturated.shape
+    for index, cut in enumerate(ndimage.find_objects(parts), start=1):
+        area = int((parts[cut] == index).sum())
+        reach = int(np.ceil(2 + np.sqrt(area / np.pi)))
+        y, x = cut
+        box = (
+            slice(max(0, y.start - reach), min(ny, y.stop + reach)),
+            slice(max(0, x.start - reach), min(nx, x.stop + reach)),
+        )
+        disk = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach
+        out[box] |= ndimage.binary_dilation(parts[box] == index, disk)
+    return out
+
+
+def _spread(values: NDArray[np.floating[Any]]) -> float:
+    """Robust standard deviation about the median."""
+    if values.size == 0:
+        return float("nan")
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+
+
+def _blank(model: FloatImage, variance: FloatImage, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Usable pixels where the template shows next to nothing; in crowded fields the emptiest."""
+    depth = np.abs(ndimage.gaussian_filter(model, 2)) / np.sqrt(variance)
+    limit = max(0.2, float(np.quantile(depth[good], 0.2))) if good.any() else 0.2
+    return np.asarray(good & (depth < limit))
+
+
+def _sky_left(image: FloatImage, blank: NDArray[np.bool_]) -> FloatImage:
+    """Plane of what sky is left, shape (ny, nx).
+
+    The kernel's stamps lie on stars, whose wings outside of them pass for sky.
+    """
+    ny, nx = image.shape
+    points = []
+    for row in np.array_split(np.arange(ny), 6):
+        for column in np.array_split(np.arange(nx), 6):
+            cut = slice(row[0], row[-1] + 1), slice(column[0], column[-1] + 1)
+            if blank[cut].sum() > 100:
+                points.append((row.mean(), column.mean(), np.median(image[cut][blank[cut]])))
+    if len(points) < 12:
+        level = np.median(image[blank]) if blank.any() else 0.0
+        return np.full(image.shape, level, np.float32)
+    y, x, level = np.array(points).T
+    design = np.stack([np.ones(len(y)), x / nx, y / ny], axis=1)
+    a, b, c = np.linalg.lstsq(design, level, rcond=None)[0]
+    plane = a + b * np.arange(nx) / nx + c * np.arange(ny)[:, None] / ny
+    return np.asarray(plane, dtype=np.float32)
+
+
+def _residual_fraction(
+    image: FloatImage, variance: FloatImage, model: FloatImage, good: NDArray[np.bool_]
+) -> float:
+    """Share f of the light for which residuals of stars are var + (f light)^2 wide."""
+    bright = good & (model > 10 * np.sqrt(variance))
+    if bright.sum() < 50:
+        return 0.0
+    d, v, m = image[bright], variance[bright], model[bright]
+    low, high = 0.0, 1.0
+    if _spread(d / np.sqrt(v)) <= 1:
+        return 0.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        if _spread(d / np.sqrt(v + (middle * m) ** 2)) > 1:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _noise_summary(
+    flux_err: FloatImage, variance: FloatImage, good: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Noise over the usable positions: medians of the whole and of an 8 x 8 grid."""
+    seen = good & np.isfinite(flux_err)
+    grid = np.full(64, np.nan)
+    rows, columns = (np.array_split(np.arange(n), 8) for n in flux_err.shape)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            cut = slice(row[0], row[-1] + 1), slice(column[0], column[-1] + 1)
+            if seen[cut].any():
+                grid[8 * i + j] = np.median(flux_err[cut][seen[cut]])
+    return {
+        "diffNoise": float(np.median(flux_err[seen])),
+        "diffNoiseGrid": grid.tolist(),
+        "diffPixelSigma": float(np.sqrt(np.median(variance[seen]))),
+    }
