@@ -280,7 +280,7 @@ def _expand(record: dict[str, Any]) -> list[dict[str, Any]]:
         copy = dict(record)
         copy["name"] = record["name"].replace("{b}", band)
         copy["description"] = record["description"].replace("{b}", band)
-        if "ucd" in record:
+        if isinstance(record.get("ucd"), str):
             copy["ucd"] = record["ucd"].replace("em.opt.{b}", BAND_UCD[band])
         expanded.append(copy)
     return expanded
@@ -291,8 +291,10 @@ def parse(text: str, source: str) -> Relation:
     names: list[str] = []
     try:
         raw = plain_yaml.read(text)
-        raw["columns"] = [c for record in raw["columns"] for c in _expand(record)]
-        names = [str(column["name"]) for column in raw["columns"]]
+        raw["columns"] = [
+            column for record in plain_yaml.records(raw, "columns") for column in _expand(record)
+        ]
+        names = [column["name"] for column in raw["columns"]]
         return Relation.model_validate(raw)
     except plain_yaml.FAULTS as error:
         raise ConfigurationError(
@@ -337,8 +339,9 @@ def parse_flags(text: str, source: str) -> list[FlagDefinition]:
     """Read flag definitions from YAML; ``{B}`` in a name stands for six flags, bit after bit."""
     flags = []
     try:
-        for relation, records in plain_yaml.read(text).items():
-            for record in records:
+        raw = plain_yaml.read(text)
+        for relation in raw:
+            for record in plain_yaml.records(raw, relation):
                 bands = BANDS if "{B}" in record["name"] else ("",)
                 for offset, band in enumerate(bands):
                     copy = dict(record)
@@ -358,10 +361,11 @@ def parse_flags(text: str, source: str) -> list[FlagDefinition]:
 def parse_features(text: str, source: str) -> list[FeatureDefinition]:
     """Read the definitions of the light-curve features from YAML, in their order."""
     try:
+        raw = plain_yaml.read(text)
         features = [
             FeatureDefinition.model_validate({"kind": kind, "index": index, **record})
-            for kind, records in plain_yaml.read(text).items()
-            for index, record in enumerate(records, start=1)
+            for kind in raw
+            for index, record in enumerate(plain_yaml.records(raw, kind), start=1)
         ]
         _once("name", [feature.name for feature in features])
     except plain_yaml.FAULTS as error:

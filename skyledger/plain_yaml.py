@@ -49,6 +49,19 @@ def read(text: str) -> dict[str, Any]:
     return raw
 
 
+def records(raw: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the list under ``key``: mappings, each with a name and a description in words."""
+    if not isinstance(raw[key], list):
+        raise TypeError(f"{key} should be a list")
+    for number, record in enumerate(raw[key], start=1):
+        if not isinstance(record, dict):
+            raise TypeError(f"{key}: entry {number} should have keys and values, is {record!r}")
+        for word in ("name", "description"):
+            if not isinstance(record.get(word), str):
+                raise TypeError(f"{key}: entry {record.get('name', number)} has no {word}")
+    return list(raw[key])
+
+
 def explain(error: Exception, names: list[str] | None = None) -> str:
     """Say what is wrong, on one line.
 
