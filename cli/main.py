@@ -4,26 +4,40 @@ Exit codes: 0 done, 1 bug, 2 usage, 3 configuration, 4 database, 5 data rejected
 6 query refused, 130 interrupted.
 """
 
+import importlib
 import logging
 import sys
 
 import psycopg2
 import typer
 
-from cli import db, simulate
 from skyledger.errors import DatabaseError, SkyledgerError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="A survey archive in one PostgreSQL: pixels in, repeatable queries out.",
-)
+# Commands in the order of the help page, and the modules that hold them (each has an `app`).
+# Only the module of the command in use is imported: pixels take seconds to load, `db stop` none.
+COMMANDS = {
+    "db": "cli.db",
+    "simulate": "cli.simulate",
+    "process": "cli.process",
+    "query": "cli.query",
+}
 
-# Groups of commands, in the order of the help page.
-app.add_typer(db.app, name="db")
-app.add_typer(simulate.app)
+
+def build(command: str | None) -> typer.Typer:
+    """Make the command line with one command's module, or with all where it is not known."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help="A survey archive in one PostgreSQL: pixels in, repeatable queries out.",
+    )
+    app.callback()(lambda: None)  # keeps the command's name in use where it is the only one
+    modules = [COMMANDS[command]] if command in COMMANDS else COMMANDS.values()
+    for module in modules:
+        group = importlib.import_module(module).app
+        app.add_typer(group, name="db" if module == "cli.db" else None)
+    return app
 
 
 def _one_line(message: str) -> str:
@@ -35,7 +49,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
-        app()
+        build(sys.argv[1] if len(sys.argv) > 1 else None)()
     except SkyledgerError as error:
         print(f"skyledger: {_one_line(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
