@@ -127,7 +127,11 @@ def _template_begins(tier: Tier, seed: int) -> list[tuple[float, str]]:
         for night in nights:
             hours = rng.uniform(-3.8, 0.5)  # before transit: the field rises late in that season
             plan.append((_transit(night + rng.integers(-2, 3)) + hours / 24, band))
-    return sorted(plan)
+    begins: list[tuple[float, str]] = []
+    for begin, band in sorted(plan):  # two bands may have drawn the same minute
+        earliest = begins[-1][0] + camera.VISIT_SPACING * SECOND if begins else begin
+        begins.append((max(begin, earliest), band))
+    return begins
 
 
 def _survey_begins(tier: Tier, index: int) -> list[tuple[float, str]]:

@@ -5,7 +5,7 @@ Vectors are ICRS, shape (..., 3). The ephemeris is the one built into ERFA: noth
 
 from typing import Any
 
-import erfa  # type: ignore[import-untyped]
+import erfa
 import numpy as np
 from astropy.coordinates import get_body_barycentric
 from astropy.time import Time

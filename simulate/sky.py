@@ -33,8 +33,6 @@ EPOCH = 57388.5  # MJD of 2016.0, the epoch of the reference catalogue
 ASTEROID_COLOUR = np.array([-1.6, -0.27, 0.22, 0.40, 0.43, 0.43])
 R = 2  # position of r in ugrizy
 
-STAR_SHAPE = ("bulgeFraction", "diskRadius", "diskRatio", "bulgeRadius", "bulgeRatio", "angle")
-
 
 @dataclass
 class Catalogue:
@@ -363,7 +361,7 @@ def _asteroids(
         for place in area.in_core(rng, tier.sky.asteroids_per_night) * 0.8:
             direction = from_tangent_plane(place[:1], place[1:], *FIELD)[0]
             mjd = float(np.mean(begins))
-            orbit = main_belt_through(rng, direction, mjd, rng.uniform(18.5, 21.8))
+            orbit = main_belt_through(rng, direction, mjd, rng.uniform(19.5, 22.0))
             orbits[first_id + len(orbits)] = orbit
     return orbits
 

@@ -75,7 +75,7 @@ def prepare(tier: Tier | str, seed: int) -> Survey:
     )
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _pattern(seed: int, detector: Detector, band: str, tier: Tier) -> Pattern:
     return pattern(seed, detector, band, tier.effects)
 
