@@ -24,7 +24,7 @@ GRANT SELECT ON ledger.epoch, ledger.database, ledger.flagdefinition, ledger.fea
 -- New functions are everybody's unless taken away.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ledger, staging FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.horizon(), ledger.settled(timestamp), ledger.as_of(),
-  ledger.resolve(timestamp) TO skyledger_reader, skyledger_ingest;
+  ledger.resolve(timestamp), ledger.open_answer(text) TO skyledger_reader, skyledger_ingest;
 
 GRANT USAGE ON SCHEMA staging TO skyledger_ingest;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA staging TO skyledger_ingest;

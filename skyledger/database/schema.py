@@ -89,7 +89,8 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _alembic(connection: sa.Connection) -> Config:
+def configuration(connection: sa.Connection | None = None) -> Config:
+    """Alembic's configuration, over a connection if migrations are to be run."""
     config = Config()
     config.set_main_option("script_location", str(db_dir() / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -98,9 +99,7 @@ def _alembic(connection: sa.Connection) -> Config:
 
 def head() -> str:
     """Revision that this version of the software works with."""
-    config = Config()
-    config.set_main_option("script_location", str(db_dir() / "migrations").replace("%", "%%"))
-    revision = ScriptDirectory.from_config(config).get_current_head()
+    revision = ScriptDirectory.from_config(configuration()).get_current_head()
     if revision is None:
         raise ConfigurationError(f"no migrations found in {db_dir() / 'migrations'}")
     return revision
@@ -253,7 +252,7 @@ def upgrade(connection: Any, revision: str = "head") -> bool:
             cursor.execute("SET LOCAL lock_timeout = '10s'")
             cursor.execute("CREATE SCHEMA IF NOT EXISTS ledger")
             _drop_replayed(cursor)
-            command.upgrade(_alembic(bound), revision)
+            command.upgrade(configuration(bound), revision)
             if revision == "head":
                 _replay(cursor, items)
                 _fill(cursor)
@@ -265,6 +264,15 @@ def upgrade(connection: Any, revision: str = "head") -> bool:
         connection.rollback()
         raise
     return True
+
+
+def downgrade(connection: Any, revision: str) -> None:
+    """Go back to an earlier revision, in one transaction; views and functions are dropped."""
+    with engine_on(connection).connect() as bound, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", _LOCK)
+        _drop_replayed(cursor)
+        command.downgrade(configuration(bound), revision)
+        connection.commit()
 
 
 def check(connection: Any) -> State:
@@ -295,11 +303,75 @@ def check(connection: Any) -> State:
     return now
 
 
+_LIVE = """
+SELECT format('%%s.%%s', n.nspname, p.proname),
+       string_agg(pg_get_functiondef(p.oid), E'\\n' ORDER BY p.oid::regprocedure::text)
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname = ANY(%(schemas)s) AND p.prokind <> 'a' GROUP BY 1
+UNION ALL
+SELECT format('%%s.%%s', schemaname, viewname), definition FROM pg_views
+WHERE schemaname = ANY(%(schemas)s)
+UNION ALL
+SELECT format('%%s of %%s', r.conname, r.conrelid::regclass), pg_get_constraintdef(r.oid)
+FROM pg_constraint r JOIN pg_class c ON c.oid = r.conrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY(%(schemas)s) AND NOT c.relispartition
+UNION ALL
+SELECT format('%%s.%%s', schemaname, i.indexname), indexdef
+FROM pg_indexes i JOIN pg_class c ON c.oid = format('%%I.%%I', schemaname, tablename)::regclass
+WHERE schemaname = ANY(%(schemas)s) AND NOT c.relispartition
+UNION ALL
+SELECT format('%%s.%%s.%%s', n.nspname, c.relname, a.attname),
+       format('%%s%%s', format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN ' NOT NULL' END)
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY(%(schemas)s) AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND a.attnum > 0 AND NOT a.attisdropped
+"""
+
+
+def _live(connection: Any) -> dict[str, str]:
+    schemas = [*_PUBLISHED_SCHEMAS, md.STORE, md.LEDGER, md.STAGING]
+    with connection.cursor() as cursor:
+        cursor.execute(_LIVE, {"schemas": schemas})
+        return dict(cursor.fetchall())
+
+
+def drift(connection: Any) -> list[str]:
+    """Compare a live database with a fresh one: what differs, one line an object.
+
+    A fresh database is made beside it on the same server and dropped again, so the connection's
+    role must be allowed to create databases.
+    """
+    name = f"skyledger_fresh_{connection.info.backend_pid}"
+    other = psycopg2.connect(connection.dsn)
+    other.autocommit = True
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+            try:
+                fresh = psycopg2.connect(connection.dsn, dbname=name)
+                try:
+                    upgrade(fresh)
+                    wanted = _live(fresh)
+                finally:
+                    fresh.close()
+            finally:
+                cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        other.close()
+    found = _live(connection)
+    lines = [f"{n} is missing" for n in sorted(set(wanted) - set(found))]
+    lines += [f"{n} is not ours" for n in sorted(set(found) - set(wanted))]
+    lines += [f"{n} differs" for n in sorted(set(found) & set(wanted)) if found[n] != wanted[n]]
+    return lines
+
+
 def create_release(connection: Any, name: str) -> None:
     """Create the empty static tables of data release ``name`` (dr1, dr2 ...) in its schema."""
     if not re.fullmatch(r"(dr\d+|sp_[a-z0-9_]+)", name):
         raise ConfigurationError(f"release name {name!r} is not of the form dr1 or sp_name")
-    with connection.cursor() as cursor:
+    with engine_on(connection).connect() as bound, connection.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {name}")
-    md.release(dd.shipped(), name).create_all(engine_on(connection))
+        md.release(dd.shipped(), name).create_all(bound)
+        connection.commit()
 

@@ -1,0 +1,109 @@
+"""``skyledger process``: a folder of frames to published measurements."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ingest import run as runs
+from processing import instrument as instruments
+from skyledger.database import connection, schema
+from skyledger.errors import DataRejectedError, SkyledgerError
+
+app = typer.Typer()
+
+
+class Bars:
+    """Progress bars, one a stage."""
+
+    def __init__(self, console: Console) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description:18}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._tasks: dict[str, int] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` of stage ``what`` are finished."""
+        if what not in self._tasks:
+            self._tasks[what] = self.progress.add_task(what, total=total)
+        self.progress.update(self._tasks[what], completed=done, total=total)  # type: ignore[arg-type]
+
+
+def process_folder(
+    directory: Path, instrument: str, run: str, workers: int, console: Console
+) -> runs.Outcome:
+    """Process a folder with progress bars; the database must be running."""
+    opened = connection.connect()
+    try:
+        schema.check(opened)
+        opened.rollback()
+        bars = Bars(console)
+        with bars.progress:
+            return runs.process_directory(
+                opened, directory, instrument, run=run, workers=workers, progress=bars
+            )
+    finally:
+        opened.close()
+
+
+def report(outcome: runs.Outcome, console: Console) -> None:
+    """Print what was published, and every failure with its reason."""
+    totals: dict[str, int] = {}
+    for visit in outcome.visits:
+        for name, number in visit.counts.items():
+            totals[name] = totals.get(name, 0) + number
+    published = sum(v.epoch is not None for v in outcome.visits)
+    skipped = sum(bool(v.skipped) and v.epoch is None for v in outcome.visits)
+    table = Table("published", "number", show_edge=False)
+    table.columns[1].justify = "right"
+    table.add_row("visits", str(published))
+    if skipped:
+        table.add_row("visits published before", str(skipped))
+    table.add_row("templates", str(len(outcome.templates)))
+    for name, number in totals.items():
+        table.add_row(name, str(number))
+    console.print(table)
+    for path, reason in outcome.refused:
+        console.print(f"refused {path.name}: {reason}", style="yellow", markup=False)
+    for visit_id, detector, reason in outcome.failures:
+        console.print(
+            f"visit {visit_id} detector {detector} failed: {reason}", style="red", markup=False
+        )
+
+
+@app.command()
+def process(
+    directory: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    instrument: Annotated[
+        str, typer.Option(help=f"Instrument: {', '.join(instruments.known())}.")
+    ],
+    run: Annotated[
+        str, typer.Option(help="Pipeline run; repeating a run loads only what is missing.")
+    ] = "prompt",
+    workers: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = min(
+        os.cpu_count() or 1, 8
+    ),
+) -> None:
+    """Process a folder of frames: templates first, then every visit, each published at once."""
+    console = Console()
+    outcome = process_folder(directory, instrument, run, workers, console)
+    report(outcome, console)
+    bad = len(outcome.failures) + len(outcome.refused)
+    if outcome.bugs:
+        raise SkyledgerError(
+            f"{outcome.bugs} frames met a programming error; their visits are marked failed. "
+            f"Please report the messages above"
+        )
+    if bad:
+        raise DataRejectedError(
+            f"{bad} files or visits could not be published; their reasons are above and in "
+            f"ledger.delivery and ledger.refusedfile. Correct them and run the same command again"
+        )

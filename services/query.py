@@ -1,0 +1,193 @@
+"""Run a query against a virtual database, read-only, at one instant.
+
+The instant is applied once, for all living tables of the query: unqualified names mean the
+current rows, or, when an instant is given, the rows as of it. The answer states its instant, and
+the same query at that instant gives the same rows for ever (design sections 4 and 5; GEN-19..21).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg2
+from psycopg2 import sql
+
+from skyledger import dictionary as dd
+from skyledger.errors import QueryRefusedError
+from skyledger.virtual import VirtualDatabase
+
+READER = "skyledger_reader"
+_FAMILIES = {
+    16: "boolean",
+    17: "bytea",
+    20: "bigint",
+    21: "smallint",
+    23: "integer",
+    25: "text",
+    700: "real",
+    701: "double precision",
+    1114: "timestamp",
+    1043: "text",
+    19: "text",
+    1700: "double precision",  # numeric
+    1005: "smallint[]",
+    1007: "integer[]",
+    1016: "bigint[]",
+    1021: "real[]",
+    1022: "double precision[]",
+    1009: "text[]",
+}
+
+
+@dataclass(frozen=True)
+class ResultColumn:
+    """A column of an answer; ``name`` is in the dictionary's spelling where it is known."""
+
+    name: str
+    type: str
+    unit: str | None = None
+    ucd: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows of a query with the instant (TAI) at which they were true."""
+
+    database: str
+    instant: datetime
+    columns: tuple[ResultColumn, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+
+def _described(name: str, oid: int) -> ResultColumn:
+    """Spelling, unit and UCD of a result column, if all tables agree on what the name means."""
+    kind = _FAMILIES.get(oid, "text")
+    found = [
+        c
+        for relation in dd.shipped().relations.values()
+        if relation.kind != "ledger"
+        for c in relation.columns
+        if c.sql_name == name or (name == "dec" and c.sql_name == "decl")
+    ]
+    if not found:
+        return ResultColumn(name, kind)
+    first = found[0]
+    shown = "dec" if name == "dec" else first.name
+    if {c.unit for c in found} != {first.unit}:
+        return ResultColumn(shown, kind)
+    return ResultColumn(shown, kind, first.unit, first.ucd, first.description)
+
+
+def _enter(cursor: Any, database: VirtualDatabase) -> datetime:
+    """Make unqualified names mean the relations of ``database``; return the instant (TAI)."""
+    if database.name == "prompt":
+        if database.instant is None:
+            cursor.execute("SELECT ledger.horizon()")
+            instant: datetime = cursor.fetchone()[0]
+            cursor.execute("SET LOCAL search_path = prompt_live, science, public")
+        else:
+            instant = database.instant
+            # Views of this transaction alone, with the instant written in: months that hold
+            # nothing of it are never looked at.
+            for relation in dd.shipped().of_kind("living"):
+                cursor.execute(
+                    sql.SQL("CREATE TEMP VIEW {0} AS SELECT * FROM prompt_at.{0}({1})").format(
+                        sql.Identifier(relation.sql_name), sql.Literal(instant)
+                    )
+                )
+                cursor.execute(
+                    sql.SQL("GRANT SELECT ON {} TO {}").format(
+                        sql.Identifier(relation.sql_name), sql.Identifier(READER)
+                    )
+                )
+            cursor.execute("SET LOCAL search_path = pg_temp, science, public")
+        # Whoever writes prompt.X in full gets the same instant.
+        cursor.execute("SELECT set_config('skyledger.as_of', %s, true)", (instant.isoformat(),))
+        return instant
+    cursor.execute("SELECT to_regnamespace(%s)", (database.name,))
+    if cursor.fetchone()[0] is None:
+        raise QueryRefusedError(
+            f"there is no database {database.name}; `skyledger db status` lists them"
+        )
+    cursor.execute(
+        sql.SQL("SET LOCAL search_path = {}, science, public").format(
+            sql.Identifier(database.name)
+        )
+    )
+    cursor.execute("SELECT ledger.horizon()")
+    horizon: datetime = cursor.fetchone()[0]
+    return database.instant or horizon
+
+
+def resolve(connection: Any, database: VirtualDatabase) -> VirtualDatabase:
+    """Settle the instant of a virtual database, in a transaction of its own.
+
+    Raises
+    ------
+    QueryRefusedError
+        If the instant is in the future or before the database began.
+    """
+    if database.instant is None:
+        return database
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT ledger.resolve(%s)", (database.instant,))
+            settled = cursor.fetchone()[0]
+        connection.commit()
+    except psycopg2.Error as error:
+        connection.rollback()
+        raise QueryRefusedError(_sentence(error)) from error
+    return VirtualDatabase(database.name, settled)
+
+
+def run(
+    connection: Any, query: str, database: VirtualDatabase, *, timeout_seconds: float = 600
+) -> Answer:
+    """Run one SQL statement and return its rows with their instant.
+
+    Parameters
+    ----------
+    connection
+        psycopg2 connection of the owner, not in a transaction; nothing is committed.
+    query
+        One SELECT (or WITH, VALUES, EXPLAIN); it runs read-only under the reader's role.
+    database
+        Database and instant; an instant later than the horizon is settled first.
+
+    Raises
+    ------
+    QueryRefusedError
+        With PostgreSQL's reason, position and hint in one line.
+    """
+    database = resolve(connection, database)
+    try:
+        connection.set_session(isolation_level="REPEATABLE READ")
+        with connection.cursor() as cursor:
+            instant = _enter(cursor, database)
+            cursor.execute(f"SET LOCAL statement_timeout = {int(timeout_seconds * 1000)}")
+            cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(READER)))
+            cursor.execute("SET TRANSACTION READ ONLY")
+            cursor.execute("SELECT ledger.open_answer(%s)", (query.strip().rstrip(";"),))
+            cursor.execute("FETCH ALL FROM answer")
+            columns = tuple(_described(d.name, d.type_code) for d in cursor.description or ())
+            rows = cursor.fetchall()
+        return Answer(database.name, instant, columns, rows)
+    except psycopg2.Error as error:
+        raise QueryRefusedError(_sentence(error)) from error
+    finally:
+        connection.rollback()
+        connection.set_session(isolation_level="DEFAULT")
+
+
+def _sentence(error: psycopg2.Error) -> str:
+    diagnosis = error.diag
+    text = diagnosis.message_primary or str(error).strip()
+    if diagnosis.internal_position:
+        text += f" (at character {diagnosis.internal_position})"
+    if diagnosis.message_detail:
+        text += f"; {diagnosis.message_detail}"
+    if diagnosis.message_hint:
+        text += f"; {diagnosis.message_hint}"
+    return text
