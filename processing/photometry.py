@@ -62,20 +62,23 @@ def zero_point(
     ratio = np.log(reference[good] / flux[good])
     error = np.hypot(flux_err[good] / flux[good], reference_err[good] / reference[good])
     keep = np.ones(len(good), dtype=bool)
-    mean = float(np.median(ratio))
     intrinsic = 0.0
     for _ in range(10):
-        deviation = ratio - mean
-        spread = 1.4826 * float(np.median(np.abs(deviation[keep])))
+        middle = float(np.median(ratio[keep]))
+        spread = 1.4826 * float(np.median(np.abs(ratio[keep] - middle)))
         intrinsic = np.sqrt(max(spread**2 - float(np.median(error[keep])) ** 2, 1e-6))
-        total = np.hypot(error, intrinsic)
-        weight = keep / total**2
-        mean = float((weight * ratio).sum() / weight.sum())
-        new = np.abs(ratio - mean) < np.maximum(3 * total, _SURE)
-        if new.sum() < _MIN_STARS or (new == keep).all():
+        limit = np.maximum(3 * np.hypot(error, intrinsic), _SURE)
+        new = np.abs(ratio - middle) < limit
+        if (new == keep).all():
             break
         keep = new
+    if keep.sum() < _MIN_STARS:
+        raise DataRejectedError(
+            f"{name}: only {int(keep.sum())} of {len(good)} reference stars agree on a zero point, "
+            f"{_MIN_STARS} are needed. Look at the frame and the reference catalogue"
+        )
     weight = keep / np.hypot(error, intrinsic) ** 2
+    mean = float((weight * ratio).sum() / weight.sum())
     deviation = ratio[keep] - mean
     scatter = float(np.sqrt(np.mean(deviation**2)))
     formal = 1 / np.sqrt(weight.sum())

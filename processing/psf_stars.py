@@ -19,9 +19,14 @@ from skyledger.errors import DataRejectedError
 FloatArray = NDArray[np.float64]
 
 _MAX_STARS = 300
-_PER_TERM = 3  # stars a polynomial term needs, those held back not counted
+_SHAPE_STARS = 2  # stars a term of the shape polynomials needs: three numbers a star
+_PIXEL_STARS = 8  # stars a term of a pixel's own polynomial needs: one noisy number a star
+_SHAPE_SIZE = 0.05  # size and ellipticity are expected to vary by about this much
+_SHAPE_FLOOR = 0.005  # and a star to follow that to this much
+_STAR_FLOOR = 0.003  # of the peak: variation that no polynomial follows
+_MOVE = 1.0  # pixel: how wrong a window centroid may be
 _RESERVED = 5  # every fifth star is held back to judge the order
-_ROUNDS = 4
+_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,15 @@ class _Stamps:
             self.data[keep], self.weight[keep], self.x[keep], self.y[keep], self.index[keep]
         )
 
+    @property
+    def dx(self) -> FloatArray:
+        """From the stamp's middle pixel to the star [pixel]."""
+        return self.x - np.rint(self.x)
+
+    @property
+    def dy(self) -> FloatArray:
+        return self.y - np.rint(self.y)
+
     def __len__(self) -> int:
         return len(self.x)
 
@@ -73,8 +87,9 @@ def fit(
     width : float [pixel]
         Coarse FWHM.
     order : int
-        Highest degree of the polynomials; it is lowered until every term has 3 stars, and further
-        if the stars held back are fitted better by a lower one.
+        Highest degree of the polynomials; it is lowered where stars are few: size and shape need
+        2 stars a term, the pixels themselves 8. Of the degrees possible for the pixels the one
+        that fits best the stars held back is taken.
 
     Raises
     ------
@@ -84,26 +99,28 @@ def fit(
     shape = (image.shape[0], image.shape[1])
     half = int(np.clip(np.ceil(4 * width), 10, 24))
     stamps = _select(image, variance, mask, found, half)
-    allowed = [d for d in range(order + 1) if len(stamps) * 0.8 >= _PER_TERM * n_terms(d)] or [0]
     reserved = np.arange(len(stamps)) % _RESERVED == _RESERVED - 1
-    best, residual = 0, np.nan
-    if reserved.any() and len(allowed) > 1:
-        scores = []
-        for degree in allowed:
-            model, _ = _solve(stamps.take(~reserved), shape, degree, width)
-            scores.append(_judge(model, stamps.take(reserved)))
-        # A higher order must earn its place.
-        for degree, score in zip(allowed, scores, strict=True):
-            if score[0] < 0.998 * scores[best][0]:
-                best = allowed.index(degree)
-        residual = scores[best][1]
-    model, kept = _solve(stamps, shape, allowed[best], width)
+    learning = stamps.take(~reserved)
+    moving = _degree(len(learning), _SHAPE_STARS, order)
+    best, lowest, residual = 0, np.inf, np.nan
+    if reserved.any():
+        for degree in range(_degree(len(learning), _PIXEL_STARS, order) + 1):
+            model, _ = _solve(learning, shape, (moving, degree), width)
+            score, worst = _judge(model, stamps.take(reserved))
+            if score < lowest:
+                best, lowest, residual = degree, score, worst
+    moving = _degree(len(stamps), _SHAPE_STARS, order)
+    model, kept = _solve(stamps, shape, (moving, best), width)
     return PsfStars(
         model=model,
         used=stamps.index[kept],
         reserved=stamps.index[kept & reserved],
         max_residual=float(residual),
     )
+
+
+def _degree(stars: int, per_term: int, order: int) -> int:
+    return max([d for d in range(order + 1) if stars >= per_term * n_terms(d)], default=0)
 
 
 def _select(
@@ -181,43 +198,135 @@ class _Shifter:
 
 
 def _solve(
-    stamps: _Stamps, shape: tuple[int, int], degree: int, width: float
+    stamps: _Stamps, shape: tuple[int, int], degrees: tuple[int, int], width: float
 ) -> tuple[PsfModel, NDArray[np.bool_]]:
-    """Fit the planes; the second result tells which stars were kept."""
+    """Fit the planes; the second result tells which stars were kept.
+
+    ``degrees``: of size and shape, and of the pixels themselves. What a star says of its size and
+    shape are three numbers with little noise, so that they may vary with a higher degree.
+    """
+    degree = max(degrees)
     n = stamps.data.shape[1]
     shifter = _Shifter(n)
     x0, y0, scale = normalisation(shape)
     basis = terms(degree, (stamps.x - x0) / scale, (stamps.y - y0) / scale)
-    dx, dy = stamps.x - np.rint(stamps.x), stamps.y - np.rint(stamps.y)
-    there, back = shifter.matrices(dy), shifter.matrices(-dy)
-    there_x, back_x = (
-        shifter.matrices(dx).transpose(0, 2, 1),
-        shifter.matrices(-dx).transpose(0, 2, 1),
-    )
     usable = stamps.weight > 0
-    middle = n // 2
-    grid = np.arange(n) - middle
+    grid = np.arange(n) - n // 2
     radius = np.hypot(grid[:, None], grid[None, :])
+    variance = 1 / np.maximum(stamps.weight, 1e-30)
+    # No star stands for the PSF at its place to better than a part of the peak.
+    floor = (_STAR_FLOOR * 0.7 / width**2) ** 2
     flux = (stamps.data * usable * (radius < 2 * width)).sum(axis=(1, 2))
+    dx, dy = stamps.dx, stamps.dy
     kept = flux > 0
     planes = np.zeros((basis.shape[1], n, n))
+    placed = np.zeros_like(stamps.data)
     for step in range(_ROUNDS + 1):
-        model = np.tensordot(basis, planes, axes=1)
-        placed = there @ model @ there_x
         if step:
-            flux = _amplitudes(stamps, placed)
+            images = np.tensordot(basis, planes, axes=1)
+            flux, dx, dy, placed = _place(stamps, images, dx, dy, shifter)
             kept = _robust(stamps, placed, flux)
         residual = np.where(usable, stamps.data / flux[:, None, None] - placed, 0.0)
-        residual = back @ residual @ back_x
-        # Weight of a star: its signal to noise, cut so that a few do not rule.
-        variance = np.median(np.where(usable, 1 / np.maximum(stamps.weight, 1e-30), np.nan), (1, 2))
-        variance = np.nan_to_num(variance, nan=np.inf)
-        star = np.where(kept, np.minimum(flux**2 / variance, 1e6), 0.0)
-        weight = star[:, None, None] * (back @ usable.astype(np.float64) @ back_x > 0.99)
-        planes += _per_pixel(basis, weight, residual)
+        residual = shifter.move(residual, -dx, -dy)
+        whole = shifter.move(usable.astype(np.float64), -dx, -dy) > 0.99
+        weight = (kept[:, None, None] & whole) / (variance / flux[:, None, None] ** 2 + floor)
+        if step > 1:
+            snr = flux * np.sqrt((stamps.weight * placed**2).sum(axis=(1, 2)))
+            shapes = _shapes(
+                planes[0], residual, np.where(kept, snr, 0.0), basis[:, : n_terms(degrees[0])]
+            )
+            planes[: len(shapes)] += shapes
+            residual = residual - np.tensordot(basis[:, : len(shapes)], shapes, axes=1)
+        own = n_terms(degrees[1])
+        planes[:own] += _per_pixel(basis[:, :own], weight, residual)
         planes = _quieten(planes, radius, width)
         planes /= np.abs(planes[0].sum())
+        planes = _centred(planes, width, shifter)
     return PsfModel(planes, degree, x0, y0, scale), kept
+
+
+def _place(
+    stamps: _Stamps, images: FloatArray, dx: FloatArray, dy: FloatArray, shifter: _Shifter
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Improve flux and place of every star by one step of Newton's; and the PSF put there.
+
+    Window centroids are wrong by some hundredths of a pixel where a neighbour is near.
+    """
+    placed = shifter.move(images, dx, dy)
+    along_y, along_x = np.gradient(placed, axis=(1, 2))
+    design = np.stack([placed, -along_x, -along_y], axis=1).reshape(len(placed), 3, -1)
+    weighted = design * stamps.weight.reshape(len(placed), 1, -1)
+    normal = weighted @ design.transpose(0, 2, 1)
+    right = weighted @ stamps.data.reshape(len(placed), -1, 1)
+    normal += 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(3) + 1e-30 * np.eye(
+        3
+    )
+    flux, move_x, move_y = np.linalg.solve(normal, right)[..., 0].T
+    flux = np.where(flux > 0, flux, 1e-30)
+    reach = _MOVE
+    dx = np.clip(dx + np.clip(move_x / flux, -0.2, 0.2), stamps.dx - reach, stamps.dx + reach)
+    dy = np.clip(dy + np.clip(move_y / flux, -0.2, 0.2), stamps.dy - reach, stamps.dy + reach)
+    return flux, dx, dy, shifter.move(images, dx, dy)
+
+
+def _centred(planes: FloatArray, width: float, shifter: _Shifter) -> FloatArray:
+    """Put the Gaussian-window centroid of the mean PSF onto the middle pixel."""
+    n = planes.shape[1]
+    grid = np.arange(n) - n // 2
+    window = np.exp(-0.5 * (grid / (width / 2.355)) ** 2)
+    light = planes[0] * window[:, None] * window[None, :]
+    # The window pulls the centroid half way to the middle, hence the factor 2.
+    off_x = 2 * float((light * grid[None, :]).sum() / light.sum())
+    off_y = 2 * float((light * grid[:, None]).sum() / light.sum())
+    count = len(planes)
+    return shifter.move(planes, np.full(count, -off_x), np.full(count, -off_y))
+
+
+def _shapes(
+    plane: FloatArray, residual: FloatArray, snr: FloatArray, basis: FloatArray
+) -> FloatArray:
+    """How size and ellipticity of the PSF vary: planes to add, shape (terms, n, n).
+
+    To first order a stretch adds x dP/dx + y dP/dy + 2 P, the two shears x dP/dx - y dP/dy and
+    x dP/dy + y dP/dx. Each star's residual is fitted by these, by the PSF itself and by its
+    slopes (flux and position errors of the star); the three are then fitted over the detector.
+    """
+    n = plane.shape[0]
+    grid = np.arange(n) - n // 2
+    x, y = np.meshgrid(grid, grid)
+    along_y, along_x = np.gradient(plane)
+    modes = np.stack(
+        [
+            x * along_x + y * along_y + 2 * plane,
+            x * along_x - y * along_y,
+            x * along_y + y * along_x,
+            plane,
+            along_x,
+            along_y,
+        ]
+    )
+    solution = np.linalg.lstsq(
+        modes.reshape(6, -1).T, residual.reshape(len(residual), -1).T, rcond=None
+    )[0]
+    values = solution[:3].T
+    # The error of such an amplitude is about 2 / (S/N).
+    error = np.hypot(_SHAPE_FLOOR, 2 / np.maximum(snr, 1e-9))
+    fit = np.zeros((basis.shape[1], 3))
+    for mode in range(3):
+        good = snr > 0
+        for _ in range(4):
+            # Terms are expected to be small: without stars to say more they stay 0.
+            design = basis[good] / error[good, None]
+            prior = np.eye(basis.shape[1]) / _SHAPE_SIZE**2
+            prior[0, 0] = 0
+            right = design.T @ (values[good, mode] / error[good])
+            fit[:, mode] = np.linalg.solve(design.T @ design + prior, right)
+            deviation = np.abs(values[:, mode] - basis @ fit[:, mode]) / error
+            typical = max(1.4826 * float(np.median(deviation[snr > 0])), 1.0)
+            good = (snr > 0) & (deviation < 4 * typical)
+    # The mean belongs to the pixels, which follow it exactly.
+    fit[0] = 0
+    return np.asarray(np.tensordot(fit, modes[:3], axes=1))
 
 
 def _per_pixel(basis: FloatArray, weight: FloatArray, residual: FloatArray) -> FloatArray:
@@ -249,12 +358,6 @@ def _quieten(planes: FloatArray, radius: FloatArray, width: float) -> FloatArray
     return quiet
 
 
-def _amplitudes(stamps: _Stamps, placed: FloatArray) -> FloatArray:
-    down = (stamps.weight * placed**2).sum(axis=(1, 2))
-    flux = (stamps.weight * placed * stamps.data).sum(axis=(1, 2)) / np.maximum(down, 1e-30)
-    return np.where(flux > 0, flux, 1e-30)
-
-
 def _robust(stamps: _Stamps, placed: FloatArray, flux: FloatArray) -> NDArray[np.bool_]:
     """Stars whose residual is no larger than that of their peers."""
     residual = stamps.data - flux[:, None, None] * placed
@@ -271,10 +374,10 @@ def _robust(stamps: _Stamps, placed: FloatArray, flux: FloatArray) -> NDArray[np
 def _judge(model: PsfModel, stamps: _Stamps) -> tuple[float, float]:
     """Chi-square per pixel on stars, and the largest residual of their mean over the peak."""
     shifter = _Shifter(model.size)
-    dx, dy = stamps.x - np.rint(stamps.x), stamps.y - np.rint(stamps.y)
     images = np.stack([model.image(x, y) for x, y in zip(stamps.x, stamps.y, strict=True)])
-    placed = shifter.move(images, dx, dy)
-    flux = _amplitudes(stamps, placed)
+    flux, dx, dy, placed = _place(stamps, images, stamps.dx, stamps.dy, shifter)
+    for _ in range(3):
+        flux, dx, dy, placed = _place(stamps, images, dx, dy, shifter)
     good = _robust(stamps, placed, flux)
     residual = (stamps.data - flux[:, None, None] * placed) * (stamps.weight > 0)
     chi2 = (stamps.weight * residual**2)[good].sum() / max((stamps.weight[good] > 0).sum(), 1)
