@@ -44,7 +44,8 @@ def one(connection: Connection, expression: str, *values: Any) -> Any:
     """Evaluate one expression with bound values."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {expression}", values)
-        return cursor.fetchone()[0]
+        (row,) = cursor.fetchall()
+        return row[0]
 
 
 def _plain(values: Sequence[Any]) -> list[Any]:

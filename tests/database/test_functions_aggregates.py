@@ -3,11 +3,16 @@
 import numpy as np
 import pytest
 
-RNG = np.random.default_rng(20031108)
+SEED = 20031108
 ALL = (
     "science.weighted_mean(value, err), science.weighted_mean_err(value, err), "
     "science.weighted_chi2(value, err), science.n_used(value, err), science.sample_sigma(value)"
 )
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(SEED)
 
 
 def plain(value):
@@ -34,9 +39,9 @@ def truth(value, err):
 @pytest.mark.requirement("GEN-08")
 @pytest.mark.parametrize("offset", [0, 1e9, -1e12])
 @pytest.mark.parametrize("n", [2, 30, 5000])
-def test_equals_numpy_even_on_a_large_offset(connection, offset, n):
-    value = offset + RNG.normal(0, 3, n)
-    err = 10 ** RNG.uniform(-0.5, 0.5, n)
+def test_equals_numpy_even_on_a_large_offset(connection, offset, n, rng):
+    value = offset + rng.normal(0, 3, n)
+    err = 10 ** rng.uniform(-0.5, 0.5, n)
     # An offset of 1e12 leaves each value a rounding error of 1e-4, hence 1e-4 of a sigma here.
     tolerance = max(1e-12, abs(offset) * 1e-15)
     for found, expected in zip(aggregate(connection, value, err), truth(value, err), strict=True):
@@ -44,9 +49,9 @@ def test_equals_numpy_even_on_a_large_offset(connection, offset, n):
 
 
 @pytest.mark.requirement("GEN-08")
-def test_textbook_sums_would_fail_there(connection):
+def test_textbook_sums_would_fail_there(connection, rng):
     """The offset of the test above is large enough to tell a stable method from sums of squares."""
-    value = 1e9 + RNG.normal(0, 3, 30)
+    value = 1e9 + rng.normal(0, 3, 30)
     naive = (value**2).sum() - value.sum() ** 2 / 30
     assert naive != pytest.approx(((value - value.mean()) ** 2).sum(), rel=0.01)
 
@@ -72,7 +77,7 @@ def test_rows_that_are_no_measurements_are_left_out(connection):
 
 
 @pytest.mark.requirement("GEN-08")
-def test_chi2_about_the_mean_has_n_minus_1_degrees_of_freedom(connection):
+def test_chi2_about_the_mean_has_n_minus_1_degrees_of_freedom(connection, rng):
     n_sources, n = 2000, 5
     with connection.cursor() as cursor:
         cursor.execute(
@@ -81,7 +86,7 @@ def test_chi2_about_the_mean_has_n_minus_1_degrees_of_freedom(connection):
             "GROUP BY id) AS per_source",
             [
                 np.repeat(np.arange(n_sources), n).tolist(),
-                RNG.normal(0, np.tile([1, 2, 3, 4, 5], n_sources)).tolist(),
+                rng.normal(0, np.tile([1, 2, 3, 4, 5], n_sources)).tolist(),
                 np.tile([1.0, 2, 3, 4, 5], n_sources).tolist(),
             ],
         )
@@ -91,8 +96,8 @@ def test_chi2_about_the_mean_has_n_minus_1_degrees_of_freedom(connection):
 
 
 @pytest.mark.requirement("GEN-08")
-def test_combining_parts_equals_the_whole(connection):
-    value, err = 1e9 + RNG.normal(0, 3, 60_000), 10 ** RNG.uniform(-0.5, 0.5, 60_000)
+def test_combining_parts_equals_the_whole(connection, rng):
+    value, err = 1e9 + rng.normal(0, 3, 60_000), 10 ** rng.uniform(-0.5, 0.5, 60_000)
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE light (value float8, err float8)")
         cursor.execute(

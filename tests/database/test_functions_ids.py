@@ -12,7 +12,12 @@ from skyledger import ids
 many = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-RNG = np.random.default_rng(47892)
+SEED = 47892
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(SEED)
 
 
 def below(bits):
@@ -113,8 +118,8 @@ def test_largest_ids_are_positive(connection):
 
 
 @pytest.mark.requirement("GEN-18")
-def test_night_changes_at_noon(connection):
-    mjd = np.concatenate([RNG.uniform(47892, 64000, 500), [60000.5, np.nextafter(60000.5, 0)]])
+def test_night_changes_at_noon(connection, rng):
+    mjd = np.concatenate([rng.uniform(47892, 64000, 500), [60000.5, np.nextafter(60000.5, 0)]])
     assert evaluate(connection, "science.night_of(mjd)", mjd=mjd) == [
         ids.night_of(float(m)) for m in mjd
     ]

@@ -6,12 +6,17 @@ import pytest
 from functions_on_arrays import evaluate, numbers, one
 from scipy import stats
 
-RNG = np.random.default_rng(20140921)
+SEED = 20140921
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(SEED)
 
 
 @pytest.mark.requirement("GEN-15", "GEN-17")
-def test_flux_to_mag_is_the_ab_magnitude(connection):
-    flux = 10 ** RNG.uniform(-30, 30, 2000)
+def test_flux_to_mag_is_the_ab_magnitude(connection, rng):
+    flux = 10 ** rng.uniform(-30, 30, 2000)
     truth = (flux * u.nJy).to_value(u.ABmag)
     found = numbers(connection, "science.flux_to_mag(flux)", flux=flux)
     # 31.4 is the document's rounding of 31.400006..., the AB magnitude of 1 nJy.
@@ -28,9 +33,9 @@ def test_no_magnitude_without_positive_flux(connection, flux):
 
 
 @pytest.mark.requirement("GEN-17")
-def test_magnitude_error_is_first_order(connection):
-    flux = 10 ** RNG.uniform(0, 6, 1000)
-    err = flux * RNG.uniform(0, 0.5, 1000)
+def test_magnitude_error_is_first_order(connection, rng):
+    flux = 10 ** rng.uniform(0, 6, 1000)
+    err = flux * rng.uniform(0, 0.5, 1000)
     found = numbers(connection, "science.flux_to_mag_err(flux, err)", flux=flux, err=err)
     assert np.allclose(found, 1.085736 * err / flux, rtol=1e-6)
     back = numbers(
@@ -46,8 +51,8 @@ def test_magnitude_error_is_first_order(connection):
 
 
 @pytest.mark.requirement("GEN-15", "GEN-17")
-def test_magnitude_round_trip(connection):
-    flux = 10 ** RNG.uniform(-200, 200, 2000)
+def test_magnitude_round_trip(connection, rng):
+    flux = 10 ** rng.uniform(-200, 200, 2000)
     found = numbers(connection, "science.mag_to_flux(science.flux_to_mag(flux))", flux=flux)
     # 700 mag in doubles leave an error of 1e-13 mag, 1e-13 of the flux.
     assert np.allclose(found, flux, rtol=3e-13)
@@ -86,10 +91,10 @@ MODELS = {
 
 @pytest.mark.requirement("GEN-06")
 @pytest.mark.parametrize("name", MODELS)
-def test_chi2_per_dof_of_each_model(connection, name):
+def test_chi2_per_dof_of_each_model(connection, name, rng):
     per_point, n_free = MODELS[name]
-    ndata = RNG.integers(0, 30, 12_500)  # eight models: 100 000 rows
-    chi2 = np.float32(RNG.chisquare(20, ndata.size)).astype(float)
+    ndata = rng.integers(0, 30, 12_500)  # eight models: 100 000 rows
+    chi2 = np.float32(rng.chisquare(20, ndata.size)).astype(float)
     dof = per_point * ndata - n_free
     truth = np.divide(chi2, dof, out=np.full(chi2.size, np.nan), where=dof > 0)
     found = numbers(connection, f"science.{name}(chi2, ndata)", chi2=chi2, ndata=ndata)
@@ -107,11 +112,11 @@ def test_chi2_per_dof_of_each_model(connection, name):
 
 
 @pytest.mark.requirement("GEN-07")
-def test_ln_likelihood_of_normal_errors(connection):
+def test_ln_likelihood_of_normal_errors(connection, rng):
     chi2, sum_ln_sigma, size, truth = [], [], [], []
     for n in (1, 2, 10, 500):
-        sigma = 10 ** RNG.uniform(-3, 3, n)
-        data = RNG.normal(5, sigma)
+        sigma = 10 ** rng.uniform(-3, 3, n)
+        data = rng.normal(5, sigma)
         chi2.append((((data - 5) / sigma) ** 2).sum())
         sum_ln_sigma.append(np.log(sigma).sum())
         size.append(n)

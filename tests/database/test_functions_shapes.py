@@ -7,7 +7,12 @@ import pytest
 from functions_on_arrays import evaluate, one
 from scipy import integrate
 
-RNG = np.random.default_rng(19950521)
+SEED = 19950521
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(SEED)
 
 
 def packed(matrix):
@@ -18,8 +23,8 @@ def packed(matrix):
 @pytest.mark.requirement("GEN-06")
 @pytest.mark.parametrize(("column", "tolerance"), [("real[]", 1e-6), ("double precision[]", 1e-15)])
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 6, 7, 8, 11])
-def test_covariance_elements(connection, n, column, tolerance):
-    root = RNG.normal(size=(n, n))
+def test_covariance_elements(connection, n, column, tolerance, rng):
+    root = rng.normal(size=(n, n))
     matrix = root @ root.T
     sigma = np.sqrt(np.diag(matrix))
     i, j = (axis.ravel() + 1 for axis in np.indices((n, n)))

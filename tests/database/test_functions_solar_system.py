@@ -10,7 +10,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what sbpy says at import is not about us
     from sbpy.photometry import HG1G2, HG12
 
-RNG = np.random.default_rng(18010101)
+SEED = 18010101
 # Fine below 40 degrees, where the third function bends, and the edges of every piece.
 PHASES = np.concatenate(
     [
@@ -24,11 +24,16 @@ PHASES = np.concatenate(
 )
 
 
-def triangles(n):
+@pytest.fixture
+def rng():
+    return np.random.default_rng(SEED)
+
+
+def triangles(rng, n):
     """Positions of Earth and asteroid [AU] and, from vectors, the angle at the asteroid [deg]."""
-    earth = RNG.normal(size=(n, 3))
-    earth /= np.linalg.norm(earth, axis=1)[:, None] / RNG.uniform(0.98, 1.02, n)[:, None]
-    body = RNG.normal(size=(n, 3)) * 10 ** RNG.uniform(-1, 1.6, n)[:, None]
+    earth = rng.normal(size=(n, 3))
+    earth /= np.linalg.norm(earth, axis=1)[:, None] / rng.uniform(0.98, 1.02, n)[:, None]
+    body = rng.normal(size=(n, 3)) * 10 ** rng.uniform(-1, 1.6, n)[:, None]
     to_sun, to_earth = -body, earth - body
     cross = np.linalg.norm(np.cross(to_sun, to_earth), axis=1)
     angle = np.degrees(np.arctan2(cross, (to_sun * to_earth).sum(axis=1)))
@@ -36,8 +41,8 @@ def triangles(n):
 
 
 @pytest.mark.requirement("SSO-08")
-def test_phase_angle_from_vectors(connection):
-    (r, delta, r_earth), truth = triangles(5000)
+def test_phase_angle_from_vectors(connection, rng):
+    (r, delta, r_earth), truth = triangles(rng, 5000)
     found = numbers(
         connection, "science.phase_angle(r, delta, r_earth)", r=r, delta=delta, r_earth=r_earth
     )
@@ -90,20 +95,20 @@ def test_basis_functions_have_the_values_of_the_paper(connection):
     assert one(connection, "science.hg1g2_phi2(60)") == 0.31755495
 
 
-def asteroids(n):
+def asteroids(rng, n):
     return {
-        "m": RNG.uniform(14, 25, n),
-        "r": 10 ** RNG.uniform(-0.3, 1.6, n),
-        "delta": 10 ** RNG.uniform(-2, 1.6, n),
-        "phase": RNG.uniform(0, 150, n),
-        "g1": RNG.uniform(0, 0.6, n),
-        "g2": RNG.uniform(0, 0.4, n),
+        "m": rng.uniform(14, 25, n),
+        "r": 10 ** rng.uniform(-0.3, 1.6, n),
+        "delta": 10 ** rng.uniform(-2, 1.6, n),
+        "phase": rng.uniform(0, 150, n),
+        "g1": rng.uniform(0, 0.6, n),
+        "g2": rng.uniform(0, 0.4, n),
     }
 
 
 @pytest.mark.requirement("SSO-08")
-def test_absolute_magnitude_equals_sbpy(connection):
-    body = asteroids(3000)
+def test_absolute_magnitude_equals_sbpy(connection, rng):
+    body = asteroids(rng, 3000)
     h = numbers(connection, "science.absolute_mag(m, r, delta, phase, g1, g2)", **body)
     phase_part = HG1G2.evaluate(np.radians(body["phase"]), h, body["g1"], body["g2"])
     # Required is 1 mmag.
@@ -116,9 +121,9 @@ def test_absolute_magnitude_equals_sbpy(connection):
 
 
 @pytest.mark.requirement("SSO-08")
-def test_two_parameter_system_equals_sbpy(connection):
-    g12 = np.concatenate([RNG.uniform(-0.08, 0.9, 500), [0.2, np.nextafter(0.2, 0)]])
-    phase = RNG.uniform(0, 150, g12.size)
+def test_two_parameter_system_equals_sbpy(connection, rng):
+    g12 = np.concatenate([rng.uniform(-0.08, 0.9, 500), [0.2, np.nextafter(0.2, 0)]])
+    phase = rng.uniform(0, 150, g12.size)
     found = numbers(
         connection,
         "science.apparent_mag(15, 1, 1, phase, science.hg12_g1(g12), science.hg12_g2(g12))",

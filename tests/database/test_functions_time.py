@@ -10,7 +10,7 @@ import pytest
 from astropy.time import Time
 from functions_on_arrays import evaluate, numbers, one
 
-RNG = np.random.default_rng(19720101)
+SEED = 19720101
 SECOND = dt.timedelta(seconds=1)
 MICROSECOND = dt.timedelta(microseconds=1)
 
@@ -21,9 +21,14 @@ STEPS = [
 ]
 
 
-def instants(n):
+@pytest.fixture
+def rng():
+    return np.random.default_rng(SEED)
+
+
+def instants(rng, n):
     """Random instants from 1972 to 2035, whole microseconds."""
-    seconds = RNG.uniform(0, 63 * 365.25 * 86400, n)
+    seconds = rng.uniform(0, 63 * 365.25 * 86400, n)
     start = dt.datetime(1972, 1, 1)  # noqa: DTZ001 - UTC or TAI, as the test reads it
     return [start + dt.timedelta(seconds=float(s)) for s in seconds]
 
@@ -59,8 +64,8 @@ def test_at_every_step(connection, offset):
     assert evaluate(connection, "science.tai_minus_utc(utc)", utc=utc) == expected
 
 
-def test_random_instants(connection):
-    utc = instants(2000)
+def test_random_instants(connection, rng):
+    utc = instants(rng, 2000)
     tai = evaluate(connection, "science.utc_to_tai(utc)", utc=utc)
     assert same(tai, astropy_says(utc, "utc", "tai").datetime)
     back = evaluate(connection, "science.tai_to_utc(tai)", tai=tai)
@@ -73,8 +78,8 @@ def test_random_instants(connection):
     assert same(again, utc)
 
 
-def test_mjd_of_tai(connection):
-    tai = [*instants(500), dt.datetime(1858, 11, 17), dt.datetime(9999, 12, 31, 23, 59, 59)]  # noqa: DTZ001
+def test_mjd_of_tai(connection, rng):
+    tai = [*instants(rng, 500), dt.datetime(1858, 11, 17), dt.datetime(9999, 12, 31, 23, 59, 59)]  # noqa: DTZ001
     found = numbers(connection, "science.tai_to_mjd(tai)", tai=tai)
     assert np.abs(found[:-2] - Time(tai[:-2], format="datetime", scale="tai").mjd).max() <= 1.5e-11
     assert found[-2] == 0

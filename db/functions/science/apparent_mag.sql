@@ -1,5 +1,7 @@
 -- apparent_mag: apparent magnitude in the H-G1-G2 system, the inverse of absolute_mag (Muinonen et
 -- al. 2010; DPDD section 5, SSO-08).
+-- Inlined where phase is a column or a short expression. A computed phase angle is used many times
+-- over: compute it in a subquery with OFFSET 0 (20 times faster than as an argument).
 -- needs: science.hg1g2_phase_mag
 CREATE OR REPLACE FUNCTION science.apparent_mag(
     h double precision,
