@@ -140,8 +140,9 @@ def _one_array(column: Column, value: Any) -> bytes:
     else:
         numbers = _numbers(column, column.type[:-2], np.asarray(value))
         oid = _FIXED[column.type[:-2]][1]
-        size = numbers.dtype.itemsize.to_bytes(4, "big")
-        body = b"".join(size + v.tobytes() for v in numbers)
+        width = numbers.dtype.itemsize
+        size, raw = width.to_bytes(4, "big"), numbers.tobytes()
+        body = b"".join(size + raw[at : at + width] for at in range(0, len(raw), width))
     count = len(value)
     if count == 0:
         return bytes(8) + oid.to_bytes(4, "big")

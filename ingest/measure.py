@@ -12,8 +12,17 @@ from typing import Any
 from astropy.table import Table
 
 from ingest import products, rows
-from processing import calibration_frames, coadd, dia, difference, fits, forced, instrument
-from processing import single_visit
+from processing import (
+    calibration_frames,
+    coadd,
+    dia,
+    difference,
+    fits,
+    forced,
+    instrument,
+    reference,
+    single_visit,
+)
 from processing.exposure import Exposure
 from processing.reader import Frame
 from skyledger.errors import DataRejectedError
@@ -36,6 +45,7 @@ class Measured:
 
     frame: Frame
     ccd_visit: dict[str, Any] | None = None
+    detector: dict[str, Any] | None = None
     sources: Table | None = None
     reason: str | None = None
     bug: bool = False  # the reason is a programming error, not bad data
@@ -48,7 +58,7 @@ def _context(directory: Path, name: str) -> tuple[Any, Any, Any]:
     return (
         used,
         calibration_frames.build(directory, used),
-        single_visit.reference_stars(directory, used),
+        reference.read(directory, used),
     )
 
 
@@ -58,8 +68,8 @@ def _template(path: Path) -> Exposure:
 
 
 def _calibrate(job: Job) -> single_visit.SingleVisit:
-    used, calibration, reference = _context(job.directory, job.instrument)
-    return single_visit.process(job.frame, used, calibration, reference)
+    used, calibration, stars = _context(job.directory, job.instrument)
+    return single_visit.process(job.frame, used, calibration, stars)
 
 
 def measure(job: Job) -> Measured:
@@ -78,7 +88,9 @@ def measure(job: Job) -> Measured:
         kept = {"pviPath": products.pvi_path(visit.instrument, visit.visit_id, visit.ccd_visit_id)}
         fits.write(pvi, products.root() / kept["pviPath"])
         if job.template is None:
-            return Measured(job.frame, rows.ccd_visit(job.frame, pvi, kept))
+            return Measured(
+                job.frame, rows.ccd_visit(job.frame, pvi, kept), rows.detector(pvi)
+            )
         subtracted = difference.subtract(pvi, _template(products.root() / job.template))
         sources = dia.detect_and_measure(subtracted, pvi, single.snap_difference)
         kept["differencePath"] = products.difference_path(
@@ -92,7 +104,7 @@ def measure(job: Job) -> Measured:
             | subtracted.exposure.quality
             | {"templateId": job.template_id, "nDiaSources": len(sources)},
         )
-        return Measured(job.frame, described, sources)
+        return Measured(job.frame, described, rows.detector(pvi), sources)
     except DataRejectedError as error:
         return Measured(job.frame, reason=str(error))
     except Exception:  # noqa: BLE001 - one broken visit must not stop the night; it is reported

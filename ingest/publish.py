@@ -132,7 +132,7 @@ def _stage_forced(
     table = force(described, ra, decl)
     if not len(table):
         return 0
-    index = np.asarray(table["index"], dtype=np.int64)
+    index = np.asarray(table["row"], dtype=np.int64)
     known = dd.shipped()["DIAForcedSource"].by_name
     table = table[[name for name in table.colnames if name in known]]
     first = _next_serial(cursor, "DIAForcedSource", info.ccd_visit_id)
@@ -157,6 +157,13 @@ def _stage_visit(
         stage(connection, dictionary["Visit"], rows.table([row], dictionary["Visit"]), number)
     listed = []
     for one in found:
+        if one.detector:
+            names = ", ".join(name.lower() for name in one.detector)
+            cursor.execute(
+                f"INSERT INTO ledger.detector ({names}) "
+                f"VALUES ({', '.join(['%s'] * len(one.detector))}) ON CONFLICT DO NOTHING",
+                list(one.detector.values()),
+            )
         row = {**(one.ccd_visit or {}), "provenanceId": provenance}
         before = _one(
             cursor,

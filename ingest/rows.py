@@ -94,6 +94,19 @@ def ccd_visit(frame: Frame, pvi: Exposure, described: Mapping[str, Any]) -> dict
     return row
 
 
+def detector(pvi: Exposure) -> dict[str, Any]:
+    """Row of Detector, as far as an image tells."""
+    ny, nx = pvi.shape
+    return {
+        "instrument": pvi.visit.instrument,
+        "detector": pvi.visit.detector,
+        "name": f"{pvi.visit.instrument} {pvi.visit.detector}",
+        "nx": nx,
+        "ny": ny,
+        "pixelScale": float(np.mean(proj_plane_pixel_scales(pvi.wcs))) * 3600,
+    }
+
+
 def template(exposure: Exposure) -> dict[str, Any]:
     """Row of Template without its id, path and provenance."""
     quality, info = exposure.quality, exposure.visit

@@ -45,18 +45,6 @@ def _by_visit(frames: Sequence[Frame]) -> list[list[Frame]]:
     return [list(group) for _, group in groupby(frames, key=lambda f: f.visit.visit_id)]
 
 
-def _register_detectors(cursor: Any, directory: Path, used: Instrument) -> None:
-    from processing.single_visit import detectors  # noqa: PLC0415
-
-    for row in detectors(directory, used):
-        names = ", ".join(name.lower() for name in row)
-        holes = ", ".join(["%s"] * len(row))
-        cursor.execute(
-            f"INSERT INTO ledger.detector ({names}) VALUES ({holes}) ON CONFLICT DO NOTHING",
-            list(row.values()),
-        )
-
-
 class _Night:
     """One run over a data set."""
 

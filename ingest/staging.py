@@ -5,10 +5,11 @@ free again, and its next owner empties it. Other sessions of the same visit may 
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
+import psycopg2
 from astropy import units
 from astropy.table import Table
 
@@ -46,7 +47,8 @@ def slot(connection: Any) -> Iterator[int]:
             connection.commit()
             yield number
         finally:
-            if not connection.closed:
+            # A session that has died has given its lock back already.
+            with suppress(psycopg2.OperationalError, psycopg2.InterfaceError):
                 connection.rollback()
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", (_LOCK_CLASS, number))
                 connection.commit()

@@ -57,6 +57,7 @@ def source_rows(sequence, ra, decl, flux, mjd=MJD, first=1, err=0.05):
         "ccdVisitId": np.full(n, ccd),
         "visitId": np.full(n, visit),
         "detector": np.zeros(n, int),
+        "templateId": np.full(n, 7),
         "midPointTai": np.full(n, mjd),
         "ra": np.asarray(ra, float),
         "decl": np.asarray(decl, float),
@@ -297,17 +298,10 @@ def test_association_gives_one_object_a_source_and_never_two_of_a_visit(desk):
 def test_association_across_ra_zero_and_at_the_pole(desk):
     arcsec = 1 / 3600
     desk.publish(1, source_rows(1, [359.99999, 40.0], [0.0, 89.9999], [100.0, 200.0]))
-    desk.publish(
-        2,
-        source_rows(
-            2,
-            [359.99999 + 0.08 * arcsec - 360 + 360 if False else 0.00001 - 0.0000095, 40.01],
-            [0.0, 89.9999],
-            [110.0, 210.0],
-            MJD + 1,
-        ),
-        MJD + 1,
-    )
+    # 0.1 arcsec further East, on the other side of RA 0; at the pole 0.01 deg of RA is nothing.
+    ra = [359.99999 + 0.1 * arcsec - 360, 40.01]
+    ra[0] %= 360
+    desk.publish(2, source_rows(2, ra, [0.0, 89.9999], [110.0, 210.0], MJD + 1), MJD + 1)
     found = desk.all(
         "SELECT ndiasources, ra, decl FROM prompt_live.diaobject ORDER BY decl"
     )
@@ -427,7 +421,7 @@ def test_a_publication_that_replaces_an_older_version_than_the_current_is_refuse
 def test_late_visits_land_in_the_partition_of_their_month_and_keep_earlier_answers(desk):
     first = desk.publish(1, source_rows(1, [10.0], [0.0], [100.0]))
     before = desk.all("SELECT * FROM prompt_at.diaobject(%s)", first)
-    late = Time("2003-10-19").mjd
+    late = float(Time("2003-10-19").mjd)
     desk.publish(7, source_rows(7, [20.0], [0.0], [300.0], late), late)
     part = desk.one(
         "SELECT tableoid::regclass::text FROM prompt_store.diasource WHERE midpointtai < 53000"
