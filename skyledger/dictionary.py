@@ -11,7 +11,15 @@ from typing import Annotated, Any, Literal
 
 from astropy import units
 from astropy.io.votable.ucd import parse_ucd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from skyledger import plain_yaml
 from skyledger.errors import ConfigurationError
@@ -49,17 +57,22 @@ SqlType = Literal[
 
 _Strict = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-Length = Annotated[int, Field(ge=1, le=1000)]
-
 
 @lru_cache(maxsize=1000)
-def _check_unit(unit: str) -> None:
+def _vounit(unit: str) -> str:
     units.Unit(unit, format="vounit")
+    return unit
 
 
 @lru_cache(maxsize=1000)
-def _check_ucd(ucd: str) -> None:
+def _known_ucd(ucd: str) -> str:
     parse_ucd(ucd, check_controlled_vocabulary=True)
+    return ucd
+
+
+Unit = Annotated[str, AfterValidator(_vounit)]
+Ucd = Annotated[str, AfterValidator(_known_ucd)]
+Length = Annotated[int, Field(ge=1, le=1000)]
 
 
 class Column(BaseModel):
@@ -70,8 +83,8 @@ class Column(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9_]*$")]
     type: SqlType
     description: Annotated[str, Field(min_length=10)]
-    unit: str | None = None  # VOUnit; None for a number without dimension or of mixed units
-    ucd: str | None = None  # UCD1+
+    unit: Unit | None = None  # VOUnit; None for a number without dimension or of mixed units
+    ucd: Ucd | None = None  # UCD1+
     nullable: bool = True
     shape: tuple[Length, ...] | None = None  # fixed shape of an array column
     dpdd: str | None = None  # "radec" : the document's own name for the row
@@ -84,20 +97,6 @@ class Column(BaseModel):
     def sql_name(self) -> str:
         """Name in PostgreSQL: folded to lower case, never quoted."""
         return self.name.lower()
-
-    @field_validator("unit")
-    @classmethod
-    def _unit_is_vounit(cls, value: str | None) -> str | None:
-        if value is not None:
-            _check_unit(value)
-        return value
-
-    @field_validator("ucd")
-    @classmethod
-    def _ucd_is_known(cls, value: str | None) -> str | None:
-        if value is not None:
-            _check_ucd(value)
-        return value
 
     @model_validator(mode="after")
     def _type_allows_it(self) -> "Column":
@@ -172,6 +171,11 @@ class Relation(BaseModel):
 
     def __getitem__(self, name: str) -> Column:
         return self.by_name[name]
+
+    @field_validator("checks")
+    @classmethod
+    def _one_check_a_band(cls, checks: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(c.replace("{b}", band) for c in checks for band in BANDS))
 
     @model_validator(mode="after")
     def _names_exist_once(self) -> "Relation":
@@ -260,30 +264,23 @@ class FeatureDefinition(BaseModel):
     kind: Literal["periodic", "nonperiodic"]
     index: Annotated[int, Field(ge=1, le=32)]
     name: Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9]*$")]
-    unit: str | None = None
+    unit: Unit | None = None
     description: Annotated[str, Field(min_length=10)]
-
-    @field_validator("unit")
-    @classmethod
-    def _unit_is_vounit(cls, value: str | None) -> str | None:
-        if value is not None:
-            _check_unit(value)
-        return value
 
 
 def _expand(record: dict[str, Any]) -> list[dict[str, Any]]:
     """Expand a record whose name holds ``{b}`` into one record a band."""
     if "{b}" not in record["name"]:
         return [record]
-    expanded = []
-    for band in BANDS:
-        copy = dict(record)
-        copy["name"] = record["name"].replace("{b}", band)
-        copy["description"] = record["description"].replace("{b}", band)
-        if isinstance(record.get("ucd"), str):
-            copy["ucd"] = record["ucd"].replace("em.opt.{b}", BAND_UCD[band])
-        expanded.append(copy)
-    return expanded
+    return [
+        {
+            key: value.replace("em.opt.{b}", BAND_UCD[band]).replace("{b}", band)
+            if isinstance(value, str)
+            else value
+            for key, value in record.items()
+        }
+        for band in BANDS
+    ]
 
 
 def parse(text: str, source: str) -> Relation:

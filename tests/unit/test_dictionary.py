@@ -20,6 +20,9 @@ key: [starId]
 spatial: [ra, decl]
 indexes:
   - {columns: [ra], include: [decl]}
+checks:
+  - ra <> decl
+  - "{b}Flux <> 0"
 columns:
   - {name: starId, type: bigint, nullable: false, description: Identifier of the star.}
   - {name: ra, type: double precision, unit: deg, ucd: pos.eq.ra, description: Right ascension.}
@@ -40,6 +43,7 @@ def test_a_relation_is_read_and_expanded_over_the_bands() -> None:
     assert [c.name for c in star.columns] == [
         "starId", "ra", "decl", "uFlux", "gFlux", "rFlux", "iFlux", "zFlux", "yFlux", "cov",
     ]  # fmt: skip
+    assert star.checks == ("ra <> decl", *(f"{band}Flux <> 0" for band in "ugrizy"))
     assert star["gFlux"].description == "Flux in the g band."
     assert star["gFlux"].ucd == "phot.flux;em.opt.B"
     assert star["gFlux"].sql_name == "gflux"
@@ -79,6 +83,11 @@ REFUSED = {
     "key that may be NULL": (_with("nullable: false, ", ""), "may be NULL"),
     "no key": (_with("key: [starId]", "key: []"), "key"),
     "index on nothing": (_with("include: [decl]", "include: [hpx]"), "hpx"),
+    "checks that are text": (
+        _with("checks:\n  - ra <> decl", "checks: ra <> decl").replace('  - "{b}Flux <> 0"\n', ""),
+        "checks",
+    ),
+    "a check that is a number": (_with("- ra <> decl", "- 5"), "checks"),
     "shape without array": (_with('"real[]"', "real"), "shape"),
     "shape with a hole": (_with("shape: [6]", "shape: [0]"), "cov.shape"),
     "array without measure": (_with("shape: [6]", "shape: [1000000000000]"), "cov.shape"),
@@ -91,7 +100,7 @@ REFUSED = {
     "nothing": ("", "found NoneType"),
     "a list": ("- 1\n- 2", "found list"),
     "control characters": ("name: \x00", "special characters are not allowed"),
-    "too deep": ("[" * 20_000, "nested too deeply"),
+    "too deep": ("[" * 1_000, "nested too deeply"),
     "object of Python": (
         _with("A covariance matrix.", "!!python/object/apply:os.getcwd []"),
         "could not determine a constructor",

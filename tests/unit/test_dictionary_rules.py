@@ -184,12 +184,36 @@ def test_every_model_has_values_covariance_and_goodness_of_fit(
 
 
 @pytest.mark.requirement("GEN-05")
-@pytest.mark.parametrize("stem", ["ps", "trail", "dip"])
-def test_a_fitted_diasource_cannot_be_loaded_without_its_goodness_of_fit(stem: str) -> None:
-    flux = {"dip": "dipMeanFlux"}.get(stem, f"{stem}Flux")
-    (check,) = [c for c in shipped()["DIASource"].checks if c.startswith(f"{flux} IS NULL OR")]
-    for goodness in ("LnL", "Chi2", "Ndata"):
-        assert f"{stem}{goodness} IS NOT NULL" in check
+@pytest.mark.parametrize(
+    ("name", "values", "covariance", "stem"), [m for m in MODELS if m[0] != "SSObject"]
+)
+def test_no_fit_can_be_loaded_without_its_goodness(
+    name: str, values: list[str], covariance: str, stem: str
+) -> None:
+    found = [
+        check
+        for check in shipped()[name].checks
+        if all(f"{stem}{what} IS NOT NULL" in check for what in ("LnL", "Chi2", "Ndata"))
+    ]
+    assert len(found) == 1
+    assert found[0].split(" IS NULL OR ")[0] in values
+
+
+@pytest.mark.requirement("GEN-05")
+def test_goodness_of_an_orbit_is_there_or_not_as_a_whole() -> None:
+    # An orbit may come from an external catalogue, so its elements do not imply a fit.
+    assert shipped()["SSObject"].checks == (
+        "num_nulls(orbFitLnL, orbFitChi2, orbFitNdata) IN (0, 3)",
+    )
+
+
+def test_checks_name_columns_that_exist() -> None:
+    for relation in RELATIONS:
+        for check in relation.checks:
+            bare = re.sub(r"'[^']*'", "", check)
+            words = set(re.findall(r"[a-zA-Z_]\w*", bare))
+            sql = {"NOT", "NULL", "IS", "AND", "OR", "IN", "BETWEEN", "cardinality", "num_nulls"}
+            assert words - sql <= set(relation.by_name), (relation.name, check)
 
 
 @pytest.mark.requirement("GEN-14")
