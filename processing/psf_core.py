@@ -50,12 +50,17 @@ class SplinePsf:
     radius: int
     fwhm: float
 
-    def image(self, x: float, y: float) -> FloatArray:
-        """PSF at (x, y), centred on the middle pixel; shape (2 radius + 1, 2 radius + 1)."""
+    def image(self, x: float, y: float, *, exact: bool = False) -> FloatArray:
+        """PSF at (x, y), shape (2 radius + 1, 2 radius + 1).
+
+        It is centred on the middle pixel or, if ``exact``, as it falls on the pixels around
+        the one nearest to (x, y).
+        """
         size = 2 * self.radius + 1
         out = np.zeros((size, size))
         stamp = local_stamp(self.coefficients, self.order, *self._uv(x, y))
-        render(stamp, 0.0, 0.0, self.radius, out, out, out, slopes=False)
+        dx, dy = (x - round(x), y - round(y)) if exact else (0.0, 0.0)
+        render(stamp, dx, dy, self.radius, out, out, out, slopes=False)
         return out
 
     def _uv(self, x: float, y: float) -> tuple[float, float]:
@@ -332,8 +337,8 @@ def _fit_points(
 
 
 def fit_points(
-    image: FloatArray,
-    variance: FloatArray,
+    image: NDArray[Any],
+    variance: NDArray[Any],
     usable: NDArray[np.bool_],
     psf: SplinePsf,
     x: FloatArray,
@@ -433,9 +438,9 @@ def _forced(
 
 
 def forced_flux(
-    image: FloatArray,
-    variance: FloatArray,
-    weight: FloatArray,
+    image: NDArray[Any],
+    variance: NDArray[Any],
+    weight: NDArray[Any],
     psf: SplinePsf,
     x: FloatArray,
     y: FloatArray,
