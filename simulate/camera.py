@@ -26,8 +26,8 @@ VISIT_SPACING = 40.0  # s from the begin of one visit to that of the next
 DARK_TIME = 60.0  # s
 FLAT_LEVEL = 45_000.0  # electrons
 
-# Cerro Pachon, rounded
-LONGITUDE, LATITUDE, HEIGHT = -70.75, -30.25, 2663.0  # deg East, deg, m
+# Cerro Pachon
+LONGITUDE, LATITUDE, HEIGHT = -70.7494, -30.2446, 2663.0  # deg East, deg, m
 
 AB_ZERO = 31.4  # AB magnitude of 1 nJy (GEN-06)
 

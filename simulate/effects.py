@@ -53,8 +53,3 @@ class Effects:
 NOT_SIMULATED = tuple(
     f.name for f in fields(Effects) if f.default is False
 )  # the switches that are off by default are those whose effect is not there
-
-
-def no_effects() -> Effects:
-    """Return a perfect camera and a flat sky: every switch off."""
-    return Effects(**{f.name: False for f in fields(Effects)})

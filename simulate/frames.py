@@ -1,6 +1,8 @@
 """FITS files: raw visits and calibration frames (docs/reference/dataset.md)."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +16,36 @@ from simulate.cadence import Visit
 from simulate.camera import Detector
 from simulate.geometry import pixel_axes
 from skyledger import ids
+from skyledger.errors import ConfigurationError
 
 
-def atomically(path: Path) -> Path:
-    """Temporary path beside ``path``; hand both to :func:`put_in_place` once it is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{os.getpid()}")
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that becomes ``path`` when the block ends well.
 
-
-def put_in_place(temporary: Path, path: Path) -> None:
-    """Let a written file appear under its name, complete or not at all."""
-    temporary.replace(path)
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be written, for example because the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written: {error.strerror or error}; make room or choose another "
+            "directory, and run the same command again: what is complete is kept"
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _write(hdus: fits.HDUList, path: Path) -> None:
-    temporary = atomically(path)
-    try:
+    with written_whole(path) as temporary:
         hdus.writeto(temporary, overwrite=True)
-        put_in_place(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _put(header: fits.Header, cards: list[tuple[str, Any, str]]) -> None:

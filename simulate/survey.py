@@ -164,9 +164,8 @@ def _claim(dataset: Path, truth_directory: Path, survey: Survey) -> None:
             "belong to; choose an empty directory, or the right one with --truth"
         )
     else:
-        temporary = frames.atomically(record)
-        temporary.write_text(json.dumps(description, indent=1), encoding="utf-8")
-        frames.put_in_place(temporary, record)
+        with frames.written_whole(record) as temporary:
+            temporary.write_text(json.dumps(description, indent=1), encoding="utf-8")
 
 
 def simulate(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from simulate import camera
 from simulate.cadence import Visit
 from simulate.camera import Detector
-from simulate.frames import atomically, put_in_place
+from simulate.frames import written_whole
 from simulate.lightcurves import DampedWalk
 from simulate.randomness import generator
 from simulate.scene import Scene
@@ -36,12 +36,8 @@ def write_table(path: Path, columns: list[Column]) -> None:
         arrays.append(array)
         fields.append(pa.field(name, array.type, metadata=metadata))
     table = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
-    temporary = atomically(path)
-    try:
+    with written_whole(path) as temporary:
         pq.write_table(table, temporary)
-        put_in_place(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _six(name: str, unit: str, values: FloatArray) -> list[Column]:
