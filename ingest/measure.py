@@ -86,7 +86,7 @@ def measure(job: Job) -> Measured:
         single = _calibrate(job)
         pvi = single.exposure
         kept = {"pviPath": products.pvi_path(visit.instrument, visit.visit_id, visit.ccd_visit_id)}
-        fits.write(pvi, products.root() / kept["pviPath"])
+        fits.write(pvi, products.for_writing(kept["pviPath"]))
         if job.template is None:
             return Measured(
                 job.frame, rows.ccd_visit(job.frame, pvi, kept), rows.detector(pvi)
@@ -96,7 +96,7 @@ def measure(job: Job) -> Measured:
         kept["differencePath"] = products.difference_path(
             visit.instrument, visit.visit_id, visit.ccd_visit_id
         )
-        fits.write(subtracted.exposure, products.root() / kept["differencePath"])
+        fits.write(subtracted.exposure, products.for_writing(kept["differencePath"]))
         described = rows.ccd_visit(
             job.frame,
             pvi,
@@ -130,5 +130,5 @@ def force(ccd_visit: dict[str, Any], ra: Any, decl: Any) -> Table:
 def combine(paths: list[str], target: str) -> dict[str, Any]:
     """Build a template from calibrated visits on disk, write it, and return its row."""
     template = coadd.build_template([fits.read(products.root() / path) for path in paths])
-    fits.write(template, products.root() / target)
+    fits.write(template, products.for_writing(target))
     return rows.template(template)

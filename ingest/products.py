@@ -10,6 +10,13 @@ def root() -> Path:
     return settings.read().home / "products"
 
 
+def for_writing(path: str) -> Path:
+    """Absolute path of a product, its folder made if need be."""
+    absolute = root() / path
+    absolute.parent.mkdir(parents=True, exist_ok=True)
+    return absolute
+
+
 def pvi_path(instrument: str, visit_id: int, ccd_visit_id: int) -> str:
     """Path of a processed visit image, relative to :func:`root`."""
     return f"{instrument}/{visit_id}/{ccd_visit_id}-pvi.fits"

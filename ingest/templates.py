@@ -29,7 +29,7 @@ def find(cursor: Any, instrument: str, band: str, ra: float, decl: float) -> Reg
     cursor.execute(
         "SELECT templateid, path FROM prompt_store.template "
         "WHERE instrument = %s AND band = %s AND "
-        "spoint(radians(%s), radians(%s)) <@ spoly(ARRAY(SELECT radians(f) FROM unnest(footprint) AS f)) "
+        "spoint(radians(%s), radians(%s)) <@ science.polygon(footprint) "
         "ORDER BY createdtai DESC, templateid DESC LIMIT 1",
         (instrument, band, ra, decl),
     )
