@@ -4,7 +4,6 @@ The pages are made anew at each build of the documentation and are not kept in t
 """
 
 import re
-import sys
 from pathlib import Path
 
 from skyledger import dictionary as dd
@@ -174,4 +173,3 @@ def write(folder: Path) -> list[Path]:
 
 if __name__ == "__main__":
     write(Path(__file__).parent / "reference" / "generated" / "tables")
-    sys.exit(0)
