@@ -1,7 +1,7 @@
 """The simulated camera and its site: the one place where its facts are written down.
 
 Close to Rubin's camera in cadence and sampling (GEN-23), with a smaller aperture: a visit of two
-snaps of 15 s reaches r = 24.2 at five sigma in 0.7 arcsec seeing.
+snaps of 15 s reaches r = 24.0 at five sigma in 0.7 arcsec seeing.
 """
 
 from dataclasses import dataclass
@@ -129,12 +129,12 @@ def sky_rate(band: str) -> float:
 def flux_sigma(band: str, fwhm: float = 0.7) -> float:
     """Error of a faint point source's PSF flux in one visit [nJy].
 
-    ``fwhm`` in arcsec; dark sky, airmass 1, effective area of a Kolmogorov PSF (2.266 FWHM^2 is
-    that of a Gaussian; its wings add a fifth).
+    ``fwhm`` in arcsec, before the pixel; dark sky, airmass 1. The effective area of a Gaussian is
+    2.266 FWHM^2; the wings of a Kolmogorov profile and the pixel add four tenths.
     """
     f = FILTERS[band]
     time = SNAPS * SNAP_TIME
-    area = 2.266 * 1.2 * (fwhm / PIXEL_SCALE) ** 2
+    area = 2.266 * 1.4 * (fwhm / PIXEL_SCALE) ** 2
     variance = area * (sky_rate(band) * time + SNAPS * AMPLIFIERS[0].read_noise ** 2)
     return float(np.sqrt(variance) / (time * 10 ** (0.4 * (f.zero_point - AB_ZERO))))
 

@@ -59,8 +59,12 @@ class Orbit:
         across = np.array([-cn * sp - sn * cp * ci, -sn * sp + cn * cp * ci, cp * si])
         return TO_EQUATOR @ along, TO_EQUATOR @ across
 
-    def seen(self, mjd: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def seen(
+        self, mjd: FloatArray, place: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         """Astrometric place and brightness at times of shape (n,).
+
+        ``place``: the telescope at these times, shape (n, 3), where it is known already.
 
         Returns
         -------
@@ -69,7 +73,8 @@ class Orbit:
         magnitude : array, shape (n,)
             V magnitude in the H, G system (Bowell et al. 1989).
         """
-        place = observer(mjd)
+        if place is None:
+            place = observer(mjd)
         delay = np.zeros_like(mjd)
         for _ in range(3):
             emitted = mjd - delay

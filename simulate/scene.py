@@ -49,8 +49,9 @@ def _asteroids(
     found, moments = [], []
     band = camera.band_index(visit.band)
     span = np.array([visit.snap_begin(detector, 0), visit.snap_end(detector, camera.SNAPS - 1)])
+    place = observer(span)
     for object_id, orbit in sky.asteroids.items():
-        x, y = visit.to_pixels(detector, orbit.seen(span)[0])
+        x, y = visit.to_pixels(detector, orbit.seen(span, place)[0])
         middle = (detector.size - 1) / 2
         if max(abs(x.mean() - middle), abs(y.mean() - middle)) > detector.size / 2 + _MARGIN:
             continue

@@ -117,7 +117,7 @@ DEMO = Tier(
         blocks=((("g", "r"), ("r", "i")), (("r", "g"), ("i", "r")), (("g", "r"), ("r", "i"))),
     ),
     sky=Sky(
-        stars=19.0,
+        stars=22.0,
         galaxies=41.0,
         bright=(12.2, 13.6),
         fast_stars=3,

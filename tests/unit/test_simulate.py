@@ -172,6 +172,16 @@ def test_sources_are_drawn_where_they_are_even_at_the_border():
     assert outer.sum() == pytest.approx(0.5, abs=0.001)  # half the star falls beside the chip
 
 
+def test_depth_is_that_of_the_drawn_psf():
+    """Optimal weights on the pixels of the drawn PSF give the error stated for a visit."""
+    stamp = render.stamps(one_source(fwhm=3.5), 64)[0]
+    time = camera.SNAPS * camera.SNAP_TIME
+    noise = camera.sky_rate("r") * time + camera.SNAPS * camera.AMPLIFIERS[0].read_noise ** 2
+    sigma = np.sqrt(noise / np.sum(stamp**2)) / (time * 10 ** (0.4 * (27.4 - 31.4)))
+    assert camera.flux_sigma("r", 0.7) == pytest.approx(sigma, rel=0.03)
+    assert 31.4 - 2.5 * np.log10(5 * sigma) == pytest.approx(24.0, abs=0.05)
+
+
 def test_psf_varies_over_the_field_and_can_be_kept_from_it():
     corners = np.array([-512.0, 512.0, 0.0]), np.array([-512.0, 512.0, 0.0])
     fwhm, g1, g2 = psf_field(1, 77, 3.5, 512.0, varies=True).at(*corners)
