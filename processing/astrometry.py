@@ -5,12 +5,15 @@ shift, nearest neighbours the pairs, least squares the solution.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from processing.raw import number
 from skyledger.errors import DataRejectedError
 
 FloatArray = NDArray[np.float64]
@@ -158,6 +161,28 @@ def make_tan(crval: FloatArray, centre: FloatArray, cd: FloatArray) -> WCS:
     wcs.wcs.cd = cd
     wcs.wcs.set()
     return wcs
+
+
+def tan_from_header(path: Path, header: fits.Header) -> WCS:
+    """Tangent-plane WCS of a header; raises DataRejectedError if it has none.
+
+    The keywords of the projection alone are read, so that odd dates or units elsewhere in the
+    header do no harm.
+    """
+    types = [header.get(f"CTYPE{axis}") for axis in (1, 2)]
+    if types != ["RA---TAN", "DEC--TAN"]:
+        raise DataRejectedError(
+            f"{path.name} has no tangent-plane WCS (CTYPE1, CTYPE2 are {types[0]}, {types[1]}); an "
+            "approximate one is needed. Correct the header"
+        )
+    crval, crpix = (
+        np.array([number(path, header, f"{key}{axis}") for axis in (1, 2)], dtype=np.float64)
+        for key in ("CRVAL", "CRPIX")
+    )
+    cd = [[number(path, header, f"CD{row}_{column}") for column in (1, 2)] for row in (1, 2)]
+    if not abs(np.linalg.det(cd)) > 0:
+        raise DataRejectedError(f"{path.name}: its WCS matrix CDi_j is singular; correct it")
+    return make_tan(crval, crpix - 1, np.array(cd))
 
 
 def pixel_scale(wcs: WCS) -> float:

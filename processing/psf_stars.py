@@ -19,7 +19,7 @@ from skyledger.errors import DataRejectedError
 FloatArray = NDArray[np.float64]
 
 _MAX_STARS = 300
-_SHAPE_STARS = 2  # stars a term of the shape polynomials needs: three numbers a star
+_SHAPE_STARS = 3  # stars a term of the shape polynomials needs: three numbers a star
 _PIXEL_STARS = 8  # stars a term of a pixel's own polynomial needs: one noisy number a star
 _SHAPE_SIZE = 0.05  # size and ellipticity are expected to vary by about this much
 _SHAPE_FLOOR = 0.005  # and a star to follow that to this much
@@ -88,7 +88,7 @@ def fit(
         Coarse FWHM.
     order : int
         Highest degree of the polynomials; it is lowered where stars are few: size and shape need
-        2 stars a term, the pixels themselves 8. Of the degrees possible for the pixels the one
+        3 stars a term, the pixels themselves 8. Of the degrees possible for the pixels the one
         that fits best the stars held back is taken.
 
     Raises
@@ -241,7 +241,7 @@ def _solve(
         planes[:own] += _per_pixel(basis[:, :own], weight, residual)
         planes = _quieten(planes, radius, width)
         planes /= np.abs(planes[0].sum())
-        planes = _centred(planes, width, shifter)
+        planes = centred(planes, width)
     return PsfModel(planes, degree, x0, y0, scale), kept
 
 
@@ -269,9 +269,18 @@ def _place(
     return flux, dx, dy, shifter.move(images, dx, dy)
 
 
-def _centred(planes: FloatArray, width: float, shifter: _Shifter) -> FloatArray:
-    """Put the Gaussian-window centroid of the mean PSF onto the middle pixel."""
+def centred(planes: FloatArray, width: float) -> FloatArray:
+    """Put the Gaussian-window centroid of the first plane onto the middle pixel.
+
+    Parameters
+    ----------
+    planes : array, shape (k, n, n)
+        All are moved alike.
+    width : float [pixel]
+        FWHM of the window.
+    """
     n = planes.shape[1]
+    shifter = _Shifter(n)
     grid = np.arange(n) - n // 2
     window = np.exp(-0.5 * (grid / (width / 2.355)) ** 2)
     light = planes[0] * window[:, None] * window[None, :]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from astropy.io import fits
 
+from processing.astrometry import tan_from_header
 from processing.exposure import VisitInfo
 from processing.instrument import Instrument, Keywords
 from processing.raw import RawImage, amplifiers_of, number, opened, raw_image, value
@@ -159,13 +160,8 @@ def _visit(
         is_template = not season.ends_before(mid_tai)
     else:
         is_template = value(path, header, season.keyword) == season.value
-    for index, snap in enumerate(snaps, start=1):
-        missing = [key for key in ("CTYPE1", "CRVAL1", "CRPIX1", "CD1_1") if key not in snap]
-        if missing:
-            raise DataRejectedError(
-                f"{path.name}[{index}] has no WCS ({', '.join(missing)} missing); an approximate "
-                "one is needed to find the reference stars"
-            )
+    for snap in snaps:
+        tan_from_header(path, snap)
     return VisitInfo(
         instrument=instrument.name,
         visit_id=visit_id,

@@ -16,6 +16,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from processing import astrometry, background, detection, photometry, psf_stars, quality, snaps
+from processing.astrometry import tan_from_header
 from processing.calibration_frames import CalibrationFrames
 from processing.exposure import UNUSABLE, Exposure, Mask
 from processing.instrument import Instrument
@@ -28,6 +29,7 @@ from skyledger.errors import DataRejectedError
 
 FloatArray = NDArray[np.float64]
 
+ROLES = ("forPsf", "reserved", "forWcs", "forZeroPoint")
 _MIN_USABLE = 0.2  # of the pixels
 
 
@@ -88,7 +90,9 @@ def process(
     corrected = [correct(raw, masters, visit) for raw in raws]
     _enough_pixels(corrected[0].mask, name)
     combined = snaps.combine(corrected, _width(corrected, name))
-    return _calibrate(frame, combined, WCS(raws[0].header), reference, name)
+    return _calibrate(
+        frame, combined, tan_from_header(frame.paths[0], raws[0].header), reference, name
+    )
 
 
 def _width(corrected: list[Snap], name: str) -> float:
@@ -159,10 +163,18 @@ def _calibrate(
         "astromSysDeclErr": float(np.sqrt(solution.covariance[1, 1])),
         "astromSysCov": float(solution.covariance[0, 1]),
     }
+    roles = {
+        "forPsf": psf.used,
+        "reserved": psf.reserved,
+        "forWcs": solution.star,
+        "forZeroPoint": star[zero.used],
+    }
+    matched = np.full(len(xy), -1)
+    matched[solution.star] = solution.reference
     return SingleVisit(
         exposure=exposure,
         snap_difference=_snap_difference(exposure, combined),
-        stars=star_table(exposure, points, xy, good, psf, solution, star[zero.used]),
+        stars=star_table(exposure, points, xy, good, roles, matched),
     )
 
 
@@ -226,11 +238,14 @@ def star_table(
     points: PointFits,
     xy: FloatArray,
     good: NDArray[np.bool_],
-    psf: psf_stars.PsfStars,
-    solution: astrometry.Solution,
-    photometric: NDArray[np.int64],
+    roles: dict[str, NDArray[np.int64]],
+    reference: NDArray[np.int64] | None = None,
 ) -> Table:
-    """Table of the bright sources; fluxes are masked where the PSF fit does not hold."""
+    """Table of the bright sources; fluxes are masked where the PSF fit does not hold.
+
+    ``roles`` lists, by column, the sources that define something; ``reference`` is the number of
+    the star in the reference catalogue, -1 for none.
+    """
     per_electron = 1 / exposure.electrons_per_unit
     sky = exposure.wcs.all_pix2world(xy, 0)
 
@@ -242,8 +257,9 @@ def star_table(
     def flux(values: FloatArray, unit: Any = u.nJy) -> MaskedColumn:
         return MaskedColumn(np.where(good, values, 0), mask=~good, unit=unit)
 
-    reference = MaskedColumn(np.zeros(len(xy), dtype=np.int64), mask=True)
-    reference[solution.star] = solution.reference
+    if reference is None:
+        reference = np.full(len(xy), -1)
+    none = np.zeros(0, dtype=np.int64)
     chi2 = points.chi2 / np.maximum(points.n_data - 3, 1)
     return Table(
         {
@@ -254,10 +270,7 @@ def star_table(
             "psFlux": flux(points.flux * per_electron),
             "psFluxErr": flux(np.sqrt(np.abs(points.covariance[:, 0])) * per_electron),
             "psChi2PerDof": flux(chi2, None),
-            "forPsf": flag(psf.used),
-            "reserved": flag(psf.reserved),
-            "forWcs": flag(solution.star),
-            "forZeroPoint": flag(photometric),
-            "reference": reference,
+            **{name: flag(roles.get(name, none)) for name in ROLES},
+            "reference": MaskedColumn(reference, mask=reference < 0),
         }
     )
