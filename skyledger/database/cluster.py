@@ -124,6 +124,11 @@ class Cluster:
         return str(make_dsn(host=str(self.socket), port=self.port, user=OWNER, dbname=database))
 
     @property
+    def _record(self) -> Path:
+        """File that says which programs were chosen, for which installed files."""
+        return self.base / "programs.json"
+
+    @property
     def programs(self) -> Path:
         """Folder of the PostgreSQL programs in use."""
         return pgsphere.tree_programs(self.tree) if self.tree.is_dir() else PROGRAMS / "bin"
@@ -145,7 +150,11 @@ class Cluster:
         """
         with self._lock():
             if self.pid() is not None:
-                return False
+                if self._record.is_file():
+                    self._create_database()
+                    return False
+                # The first start was interrupted while it tried Debian's own programs.
+                self._halt()
             self._init()
             self._choose_programs()
             self._launch()
@@ -241,12 +250,14 @@ class Cluster:
     def _choose_programs(self) -> None:
         """Decide between Debian's programs and the private tree, once per package version."""
         _require_programs()
-        record = self.base / "programs.json"
         key = pgsphere.tree_key(PROGRAMS, SHARE)
-        known = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+        known = {}
+        if self._record.is_file():
+            known = json.loads(self._record.read_text(encoding="utf-8"))
         way = known.get("way")
         if known.get("key") == key and self.tree.is_dir() == (way == "private tree"):
             return
+        self._record.unlink(missing_ok=True)
         shutil.rmtree(self.tree, ignore_errors=True)
         self._launch()
         try:
@@ -256,7 +267,7 @@ class Cluster:
         if way == "private tree":
             log.info("copying the PostgreSQL programs to %s: pg_sphere needs it", self.tree)
             pgsphere.build_tree(PROGRAMS, SHARE, self.tree)
-        record.write_text(json.dumps({"key": key, "way": way}), encoding="utf-8")
+        self._record.write_text(json.dumps({"key": key, "way": way}), encoding="utf-8")
 
     def _stock_extension_works(self) -> bool:
         connection = psycopg2.connect(self.dsn("template1"))

@@ -284,8 +284,12 @@ def test_an_interrupted_creation_is_repeated() -> None:
         made.init()
         (made.data / "PG_VERSION").unlink()
         assert made.status().state == "absent"
-        made.start()
+        # Interrupted later: the server runs, but its programs and database are not settled.
+        made.init()
+        made._launch()
+        assert made.start() is True
         assert _value(made, "SELECT 1") == 1
+        assert made.start() is False
     finally:
         made.destroy()
         shutil.rmtree(home)
