@@ -79,9 +79,9 @@ def _numbers(column: Column, sql_type: str, values: NDArray[Any]) -> NDArray[Any
         return values.astype(target)
 
 
-def _words(lengths: NDArray[np.int32]) -> Bytes:
+def _words(lengths: Any) -> Bytes:
     """Length words, shape (n, 4)."""
-    return lengths.astype(">i4").view(np.uint8).reshape(len(lengths), 4)
+    return np.asarray(lengths, dtype=">i4").view(np.uint8).reshape(len(lengths), 4)
 
 
 def _scalars(column: Column, values: NDArray[Any], null: NDArray[np.bool_]) -> _Field:
@@ -89,7 +89,7 @@ def _scalars(column: Column, values: NDArray[Any], null: NDArray[np.bool_]) -> _
     numbers = _numbers(column, column.type, filled)
     n, width = len(numbers), numbers.dtype.itemsize
     data = np.empty((n, 4 + width), dtype=np.uint8)
-    data[:, :4] = _words(np.where(null, -1, width).astype(np.int32))
+    data[:, :4] = _words(np.where(null, -1, width))
     data[:, 4:] = np.ascontiguousarray(numbers).view(np.uint8).reshape(n, width)
     if not null.any():
         return _Field(data, None)
@@ -110,9 +110,7 @@ def _arrays(column: Column, values: NDArray[Any], null: NDArray[np.bool_]) -> _F
     width = numbers.dtype.itemsize
     gone = null.all(axis=1)
     body = np.empty((n, size, 4 + width), dtype=np.uint8)
-    body[:, :, :4] = _words(np.where(null.reshape(-1), -1, width).astype(np.int32)).reshape(
-        n, size, 4
-    )
+    body[:, :, :4] = _words(np.where(null.reshape(-1), -1, width)).reshape(n, size, 4)
     body[:, :, 4:] = np.ascontiguousarray(numbers).view(np.uint8).reshape(n, size, width)
     head = np.empty((n, 24), dtype=np.uint8)
     total = 20 + size * 4 + width * (~null).sum(axis=1)
@@ -172,8 +170,8 @@ def _ragged(column: Column, values: Sequence[Any], null: NDArray[np.bool_]) -> _
     widest = int(lengths.max(initial=0))
     data = np.zeros((len(encoded), 4 + widest), dtype=np.uint8)
     data[:, :4] = _words(np.where(gone, -1, lengths).astype(np.int32))
-    for row, text in enumerate(encoded):
-        data[row, 4 : 4 + len(text)] = np.frombuffer(text, dtype=np.uint8)
+    for row, content in enumerate(encoded):
+        data[row, 4 : 4 + len(content)] = np.frombuffer(content, dtype=np.uint8)
     keep = np.ones(data.shape, dtype=bool)
     keep[:, 4:] = np.arange(widest) < lengths[:, None]
     return _Field(data, keep)
@@ -183,12 +181,12 @@ def _field(column: Column, values: Any) -> _Field:
     mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
     plain = np.ma.getdata(values) if mask is not None else values
     if column.type in _FIXED:
-        array = np.asarray(plain)
-        if array.ndim != 1:
+        scalars = np.asarray(plain)
+        if scalars.ndim != 1:
             raise DataRejectedError(
-                f"{column.name} has shape {array.shape}, but the column holds one number a row"
+                f"{column.name} has shape {scalars.shape}, but the column holds one number a row"
             )
-        return _scalars(column, array, mask if mask is not None else np.zeros(len(array), bool))
+        return _scalars(column, scalars, np.zeros(len(scalars), bool) if mask is None else mask)
     array = np.asarray(plain) if column.type.endswith("[]") and column.shape else None
     if array is not None and array.dtype.kind in "iuf":
         wanted = int(np.prod(column.shape or (1,)))
@@ -196,10 +194,10 @@ def _field(column: Column, values: Any) -> _Field:
             raise DataRejectedError(
                 f"{column.name} has shape {array.shape}, but the column holds arrays of {wanted}"
             )
-        return _arrays(column, array, mask if mask is not None else np.zeros(array.shape, bool))
-    null = np.zeros(len(plain), dtype=bool) if mask is None else np.asarray(mask, dtype=bool)
-    if null.ndim > 1:
-        null = null.all(axis=tuple(range(1, null.ndim)))
+        return _arrays(column, array, np.zeros(array.shape, bool) if mask is None else mask)
+    null: NDArray[np.bool_] = np.zeros(len(plain), dtype=bool)
+    if mask is not None:
+        null = np.asarray(mask.reshape(len(plain), -1).all(axis=1))
     return _ragged(column, list(plain), null)
 
 

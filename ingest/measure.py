@@ -88,9 +88,7 @@ def measure(job: Job) -> Measured:
         kept = {"pviPath": products.pvi_path(visit.instrument, visit.visit_id, visit.ccd_visit_id)}
         fits.write(pvi, products.for_writing(kept["pviPath"]))
         if job.template is None:
-            return Measured(
-                job.frame, rows.ccd_visit(job.frame, pvi, kept), rows.detector(pvi)
-            )
+            return Measured(job.frame, rows.ccd_visit(job.frame, pvi, kept), rows.detector(pvi))
         subtracted = difference.subtract(pvi, _template(products.root() / job.template))
         sources = dia.detect_and_measure(subtracted, pvi, single.snap_difference)
         kept["differencePath"] = products.difference_path(
@@ -112,7 +110,7 @@ def measure(job: Job) -> Measured:
 
 
 def force(ccd_visit: dict[str, Any], ra: Any, decl: Any) -> Table:
-    """Forced photometry at positions [deg] on the images written by :func:`measure`.
+    """Measure forced fluxes at positions [deg] on the images written by :func:`measure`.
 
     Returns
     -------

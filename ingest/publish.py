@@ -59,7 +59,8 @@ def _next_serial(cursor: Any, relation: str, ccd_visit_id: int) -> int:
     name = relation.lower()
     newest = _one(
         cursor,
-        f"SELECT greatest((SELECT max({key}) FROM prompt_store.{name} WHERE {key} BETWEEN %s AND %s), "
+        "SELECT greatest("
+        f"(SELECT max({key}) FROM prompt_store.{name} WHERE {key} BETWEEN %s AND %s), "
         f"(SELECT max({key}) FROM prompt_store.{name}_history WHERE {key} BETWEEN %s AND %s))",
         low,
         high,
@@ -190,17 +191,13 @@ def _load(
         for one in found:
             if one.sources is not None and len(one.sources):
                 table = _identified(cursor, one.sources, one)
-                counts["DIASource"] += stage(
-                    connection, dd.shipped()["DIASource"], table, number
-                )
+                counts["DIASource"] += stage(connection, dd.shipped()["DIASource"], table, number)
         counts["rejected"] += _one(
             cursor, "SELECT staging.validate(%s::smallint, %s)", number, batch
         )[0]
         _matched, new = _one(cursor, "SELECT * FROM staging.associate(%s::smallint)", number)
         counts["new DIAObject"] = new
-        counts["DIAObject"] = _one(
-            cursor, "SELECT staging.characterize(%s::smallint)", number
-        )[0]
+        counts["DIAObject"] = _one(cursor, "SELECT staging.characterize(%s::smallint)", number)[0]
         for one in found:
             counts["DIAForcedSource"] += _stage_forced(connection, cursor, number, one, force)
         cursor.execute("SELECT staging.characterize_fluxes(%s::smallint)", (number,))

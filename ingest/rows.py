@@ -11,7 +11,6 @@ from processing.reader import Frame
 from skyledger import dictionary as dd
 from skyledger.errors import DataRejectedError
 
-
 _FLOATS = {"real", "double precision"}
 _NUMBERS = _FLOATS | {"bigint", "integer", "smallint"}
 

@@ -41,8 +41,8 @@ class Outcome:
         return [(v.visit_id, d, reason) for v in self.visits for d, reason in v.failures]
 
 
-def _by_visit(frames: Sequence[Frame]) -> list[list[Frame]]:
-    return [list(group) for _, group in groupby(frames, key=lambda f: f.visit.visit_id)]
+def _by_visit(jobs: Sequence[Job]) -> list[list[Job]]:
+    return [list(group) for _, group in groupby(jobs, key=lambda j: j.frame.visit.visit_id)]
 
 
 class _Night:
@@ -60,7 +60,7 @@ class _Night:
             )
         connection.commit()
 
-    def _job(self, frame: Frame, *, template: templates.Registered | None) -> Job:
+    def job(self, frame: Frame, *, template: templates.Registered | None) -> Job:
         return Job(
             frame,
             self.directory,
@@ -69,7 +69,7 @@ class _Night:
             template.template_id if template else None,
         )
 
-    def _published_before(self, frames: Sequence[Frame]) -> set[tuple[int, int]]:
+    def published_before(self, frames: Sequence[Frame]) -> set[tuple[int, int]]:
         with self.connection.cursor() as cursor:
             cursor.execute(
                 "SELECT visitid, detector FROM ledger.delivery "
@@ -108,9 +108,7 @@ class _Night:
         for done, found in enumerate(self._measured(pool, visits), start=1):
             self.outcome.bugs += sum(one.bug for one in found)
             self.outcome.visits.append(
-                publish_visit(
-                    self.connection, found, self.run, self.provenance, measure.force
-                )
+                publish_visit(self.connection, found, self.run, self.provenance, measure.force)
             )
             progress(what, done, len(visits))
 
@@ -142,32 +140,26 @@ class _Night:
             self.outcome.templates.append(row)
             progress("templates", done, len(waiting))
         if self.outcome.templates:
-            templates.register(
-                self.connection, self.outcome.templates, self.run, self.provenance
-            )
+            templates.register(self.connection, self.outcome.templates, self.run, self.provenance)
 
     def survey_jobs(self, frames: Sequence[Frame]) -> list[list[Job]]:
         """Jobs of the survey visits, each detector with its template."""
-        listed = []
         with self.connection.cursor() as cursor:
-            for group in _by_visit(frames):
-                listed.append(
-                    [
-                        self._job(
-                            frame,
-                            template=templates.find(
-                                cursor,
-                                self.used.name,
-                                frame.visit.band,
-                                frame.visit.boresight_ra,
-                                frame.visit.boresight_decl,
-                            ),
-                        )
-                        for frame in group
-                    ]
+            jobs = [
+                self.job(
+                    frame,
+                    template=templates.find(
+                        cursor,
+                        self.used.name,
+                        frame.visit.band,
+                        frame.visit.boresight_ra,
+                        frame.visit.boresight_decl,
+                    ),
                 )
+                for frame in frames
+            ]
         self.connection.commit()
-        return listed
+        return _by_visit(jobs)
 
     def refuse(self, problems: Sequence[tuple[Path, str]]) -> None:
         """Keep the files that could not be read, with their reason."""
@@ -220,7 +212,7 @@ def process_directory(
     frames, problems = scan(directory, used)
     night = _Night(connection, directory, used, run, workers)
     night.refuse(problems)
-    before = night._published_before(frames)  # noqa: SLF001 - same module
+    before = night.published_before(frames)
     todo = [f for f in frames if (f.visit.visit_id, f.visit.detector) not in before]
     for visit_id in sorted({f.visit.visit_id for f in frames} - {f.visit.visit_id for f in todo}):
         detectors = [f.visit.detector for f in frames if f.visit.visit_id == visit_id]
@@ -228,9 +220,8 @@ def process_directory(
     # A fresh interpreter a worker: forked ones would share the parent's connection.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         try:
-            season = [f for f in todo if f.visit.is_template]
-            jobs = [[night._job(f, template=None) for f in g] for g in _by_visit(season)]  # noqa: SLF001
-            night.publish(pool, jobs, "template visits", progress)
+            season = [night.job(f, template=None) for f in todo if f.visit.is_template]
+            night.publish(pool, _by_visit(season), "template visits", progress)
             night.make_templates(pool, progress)
             survey = night.survey_jobs([f for f in todo if not f.visit.is_template])
             night.publish(pool, survey, "visits", progress)

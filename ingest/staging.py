@@ -64,7 +64,7 @@ def _check_layout(cursor: Any, relation: dd.Relation, names: list[str]) -> None:
     found = dict(cursor.fetchall())
     for name in names:
         column = next((c for c in (*relation.columns, *_OWN) if c.name == name), None)
-        wanted = None if column is None else column.type
+        wanted = None if column is None else str(column.type)
         if wanted == "timestamp":
             wanted = "timestamp without time zone"
         if column is None or found.get(column.sql_name) != wanted:

@@ -57,15 +57,14 @@ def new_id(cursor: Any, ra: float, decl: float) -> int:
     return int(ids.object_ids(DATABASE_ID, pixel, serial)[0])
 
 
-def register(
-    connection: Any, built: Sequence[dict[str, Any]], run: str, provenance: int
-) -> None:
+def register(connection: Any, built: Sequence[dict[str, Any]], run: str, provenance: int) -> None:
     """Publish rows of Template, each with ``templateId`` and ``path``, under one epoch."""
     relation = dd.shipped()["Template"]
     listed = [{**row, "provenanceId": provenance} for row in built]
     with slot(connection) as number, connection.cursor() as cursor:
         cursor.execute(
-            "SELECT batch FROM ledger.open_batch('template', NULL, '{}'::smallint[], %s, %s::smallint)",
+            "SELECT batch FROM "
+            "ledger.open_batch('template', NULL, '{}'::smallint[], %s, %s::smallint)",
             (run, number),
         )
         batch = cursor.fetchone()[0]

@@ -55,15 +55,19 @@ def _column(column: ResultColumn, values: list[Any]) -> MaskedColumn:
     return MaskedColumn(texts, mask=missing, name=column.name, description=column.description)
 
 
+def _transposed(answer: Answer) -> list[list[Any]]:
+    return [[row[k] for row in answer.rows] for k in range(len(answer.columns))]
+
+
 def to_table(answer: Answer) -> Table:
     """Answer as an astropy Table with units; the instant is in ``meta``."""
     table = Table(meta={"database": answer.database, "as_of": answer.instant.isoformat()})
-    columns = list(zip(*answer.rows, strict=True)) if answer.rows else [[] for _ in answer.columns]
+    columns = _transposed(answer)
     for column, values in zip(answer.columns, columns, strict=True):
         name = column.name
         while name in table.colnames:
             name += "_"
-        table[name] = _column(column, list(values))
+        table[name] = _column(column, values)
     return table
 
 
@@ -122,11 +126,11 @@ def _arrow_type(kind: str) -> pa.DataType:
 
 
 def _parquet(answer: Answer) -> bytes:
-    columns = list(zip(*answer.rows, strict=True)) if answer.rows else [[] for _ in answer.columns]
+    columns = _transposed(answer)
     fields, arrays = [], []
     for column, values in zip(answer.columns, columns, strict=True):
         kind = _arrow_type(column.type)
-        given = list(values)
+        given = values
         if kind == pa.string():
             given = [None if v is None else _text(v) for v in given]
         elif kind == pa.binary():
@@ -134,9 +138,7 @@ def _parquet(answer: Answer) -> bytes:
         elif kind == pa.float64():
             given = [None if v is None else float(v) for v in given]
         words = {"unit": column.unit, "ucd": column.ucd, "description": column.description}
-        fields.append(
-            pa.field(column.name, kind, metadata={k: v for k, v in words.items() if v})
-        )
+        fields.append(pa.field(column.name, kind, metadata={k: v for k, v in words.items() if v}))
         arrays.append(pa.array(given, type=kind))
     schema = pa.schema(
         fields, metadata={"database": answer.database, "as_of": answer.instant.isoformat()}

@@ -112,9 +112,7 @@ def _enter(cursor: Any, database: VirtualDatabase) -> datetime:
             f"there is no database {database.name}; `skyledger db status` lists them"
         )
     cursor.execute(
-        sql.SQL("SET LOCAL search_path = {}, science, public").format(
-            sql.Identifier(database.name)
-        )
+        sql.SQL("SET LOCAL search_path = {}, science, public").format(sql.Identifier(database.name))
     )
     cursor.execute("SELECT ledger.horizon()")
     horizon: datetime = cursor.fetchone()[0]

@@ -5,6 +5,7 @@ Design sections 3 to 5; GEN-20, L1DB-01, CAT-01.
 """
 
 from math import prod
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -13,7 +14,7 @@ from skyledger import dictionary as dd
 
 STORE, LEDGER, STAGING = "prompt_store", "ledger", "staging"
 
-_TYPES: dict[str, sa.types.TypeEngine[object]] = {
+_TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     "bigint": sa.BigInteger(),
     "integer": sa.Integer(),
     "smallint": sa.SmallInteger(),
@@ -70,14 +71,14 @@ WITHDRAWN = dd.Column(
 )
 
 
-def sql_type(column: dd.Column) -> sa.types.TypeEngine[object]:
+def sql_type(column: dd.Column) -> sa.types.TypeEngine[Any]:
     """SQLAlchemy type of a dictionary column."""
     if column.type.endswith("[]"):
         return pg.ARRAY(_TYPES[column.type[:-2]])
     return _TYPES[column.type]
 
 
-def _sa_column(column: dd.Column, *, nullable: bool | None = None) -> sa.Column[object]:
+def _sa_column(column: dd.Column, *, nullable: bool | None = None) -> sa.Column[Any]:
     return sa.Column(
         column.sql_name,
         sql_type(column),
@@ -118,10 +119,10 @@ def conditions(column: dd.Column) -> list[tuple[str, str]]:
     return found
 
 
-def _checks(relation: dd.Relation) -> list[sa.CheckConstraint]:
+def _checks(relation: dd.Relation) -> list[sa.schema.SchemaItem]:
     """One constraint a table: a row must fulfil every condition of the dictionary."""
     terms = [sql for column in relation.columns for _, sql in conditions(column)]
-    found = [
+    found: list[sa.schema.SchemaItem] = [
         sa.CheckConstraint(text, name=f"{relation.sql_name}_rule{number}")
         for number, text in enumerate(relation.checks, start=1)
     ]
@@ -149,7 +150,7 @@ def _indexes(relation: dd.Relation, table: sa.Table) -> None:
 
 
 def _living(relation: dd.Relation, metadata: sa.MetaData) -> None:
-    partition = {}
+    partition: dict[str, Any] = {}
     if relation.partition_by_id:
         partition["postgresql_partition_by"] = f"RANGE ({relation[relation.key[0]].sql_name})"
     current = sa.Table(
@@ -160,7 +161,7 @@ def _living(relation: dd.Relation, metadata: sa.MetaData) -> None:
         *_checks(relation),
         schema=STORE,
         comment=relation.description,
-        **partition,  # type: ignore[arg-type]
+        **partition,
     )
     _indexes(relation, current)
     history = sa.Table(

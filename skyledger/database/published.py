@@ -64,9 +64,7 @@ def forms(relation: dd.Relation) -> list[Item]:
         f"SELECT {shown}, createdtai, {LIVE_END} AS deletedtai FROM {md.STORE}.{name}\n"
         f"UNION ALL\n"
         f"SELECT {shown}, createdtai, deletedtai FROM {md.STORE}.{name}_history;\n"
-        + _comments(
-            f"prompt_history.{name}", relation, (md.INSERTED, md.CREATED, md.DELETED)
-        )
+        + _comments(f"prompt_history.{name}", relation, (md.INSERTED, md.CREATED, md.DELETED))
     )
     live = (
         f"CREATE VIEW prompt_live.{name} AS\nSELECT {shown} FROM {md.STORE}.{name};\n"
@@ -108,14 +106,18 @@ def validation(relation: dd.Relation) -> Item:
     reasons = []
     for column in relation.columns:
         if not column.nullable:
-            reasons.append(f"CASE WHEN {column.sql_name} IS NULL THEN '{column.name} is missing' END")
+            reasons.append(
+                f"CASE WHEN {column.sql_name} IS NULL THEN '{column.name} is missing' END"
+            )
         for said, condition in md.conditions(column):
             reasons.append(
                 f"CASE WHEN NOT ({condition}) THEN "
                 f"format('{column.name} = %s {said}', left({column.sql_name}::text, 60)) END"
             )
-    for rule in relation.checks:
-        reasons.append(f"CASE WHEN NOT ({rule}) THEN {_quote('breaks the rule ' + rule)} END")
+    reasons += [
+        f"CASE WHEN NOT ({rule}) THEN {_quote('breaks the rule ' + rule)} END"
+        for rule in relation.checks
+    ]
     key = ", ".join(relation[k].sql_name for k in relation.key)
     told = " || ', ' || ".join(f"'{k} = ' || {relation[k].sql_name}" for k in relation.key)
     # Eager evaluation of concat_ws over some hundred CASEs is still set-based and cheap.
@@ -159,7 +161,7 @@ BEGIN
   RETURN refused;
 END $$;
 COMMENT ON FUNCTION staging.validate_{name}(smallint, bigint) IS
-  'Moves staged rows of {relation.name} that break a rule to ledger.rejected; returns their number.';
+  'Moves staged rows of {relation.name} that break a rule to ledger.rejected; counts them.';
 """,
     )
 
@@ -171,8 +173,12 @@ def publication(relation: dd.Relation) -> Item:
     columns = ", ".join(names)
     staged = ", ".join(f"s.{n}" for n in names)
     current = ", ".join(f"c.{n}" for n in names)
-    match = " AND ".join(f"c.{relation[k].sql_name} = s.{relation[k].sql_name}" for k in relation.key)
-    settings = ", ".join(f"{n} = s.{n}" for n in names if n not in {relation[k].sql_name for k in relation.key})
+    match = " AND ".join(
+        f"c.{relation[k].sql_name} = s.{relation[k].sql_name}" for k in relation.key
+    )
+    settings = ", ".join(
+        f"{n} = s.{n}" for n in names if n not in {relation[k].sql_name for k in relation.key}
+    )
     told = " || ', ' || ".join(f"'{k} ' || s.{relation[k].sql_name}" for k in relation.key)
     return Item(
         f"ledger.publish_{name}",
@@ -218,7 +224,7 @@ BEGIN
   RETURN touched + n;
 END $$;
 COMMENT ON FUNCTION ledger.publish_{name}(smallint, timestamp) IS
-  'Carries the staged rows of a slot into {relation.name} under one epoch; called by ledger.publish.';
+  'Carries the staged rows of a slot into {relation.name}; called by ledger.publish.';
 """,
     )
 

@@ -21,8 +21,8 @@ from sqlalchemy.pool import StaticPool
 
 from skyledger import __version__
 from skyledger import dictionary as dd
-from skyledger.database import metadata as md
 from skyledger.database import extensions, published
+from skyledger.database import metadata as md
 from skyledger.database.published import Item
 from skyledger.errors import ConfigurationError, DatabaseError
 from skyledger.resources import db_dir
@@ -77,7 +77,9 @@ def replay_items(dictionary: dd.Dictionary) -> list[Item]:
     try:
         order = list(TopologicalSorter(graph).static_order())
     except CycleError as error:
-        raise ConfigurationError(f"SQL files need each other in a circle: {error.args[1]}") from None
+        raise ConfigurationError(
+            f"SQL files need each other in a circle: {error.args[1]}"
+        ) from None
     scripts = [
         Item(f"roles.{path.stem}", "script", path.read_text(encoding="utf-8"))
         for path in sorted((db_dir() / "roles").glob("*.sql"))
@@ -121,7 +123,9 @@ class State:
 def state(connection: Any) -> State:
     """Read the revision and the replay record of a database."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('ledger.schema_version'), to_regclass('ledger.replayed')")
+        cursor.execute(
+            "SELECT to_regclass('ledger.schema_version'), to_regclass('ledger.replayed')"
+        )
         versions, record = cursor.fetchone()
         revision, replayed = None, ()
         if versions:
@@ -210,7 +214,9 @@ def _fill(cursor: Any) -> None:
     for relation, rows in _definitions().items():
         names = list(rows[0])
         holes = ", ".join(["%s"] * len(names))
-        key = ", ".join(dd.shipped()[relation].by_name[k].sql_name for k in dd.shipped()[relation].key)
+        key = ", ".join(
+            dd.shipped()[relation].by_name[k].sql_name for k in dd.shipped()[relation].key
+        )
         updates = ", ".join(f"{n.lower()} = excluded.{n.lower()}" for n in names)
         cursor.executemany(
             f"INSERT INTO ledger.{relation.lower()} ({', '.join(n.lower() for n in names)}) "
@@ -322,8 +328,9 @@ FROM pg_indexes i JOIN pg_class c ON c.oid = format('%%I.%%I', schemaname, table
 WHERE schemaname = ANY(%(schemas)s) AND NOT c.relispartition
 UNION ALL
 SELECT format('%%s.%%s.%%s', n.nspname, c.relname, a.attname),
-       format('%%s%%s', format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN ' NOT NULL' END)
-FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+       format('%%s, not null: %%s', format_type(a.atttypid, a.atttypmod), a.attnotnull)
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(%(schemas)s) AND c.relkind IN ('r', 'p') AND NOT c.relispartition
   AND a.attnum > 0 AND NOT a.attisdropped
 """
@@ -374,4 +381,3 @@ def create_release(connection: Any, name: str) -> None:
         cursor.execute(f"CREATE SCHEMA {name}")
         md.release(dd.shipped(), name).create_all(bound)
         connection.commit()
-

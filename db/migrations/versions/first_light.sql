@@ -2,7 +2,7 @@ CREATE SCHEMA IF NOT EXISTS ledger;
 CREATE SCHEMA prompt_store;
 CREATE SCHEMA staging;
 COMMENT ON SCHEMA ledger IS 'Epochs, batches, provenance: the bookkeeping of what was known when.';
-COMMENT ON SCHEMA prompt_store IS 'Base tables of the living database; only ledger.publish writes here.';
+COMMENT ON SCHEMA prompt_store IS 'Base tables of the living database, written by publications.';
 COMMENT ON SCHEMA staging IS 'Rows on their way in, by slot; emptied by a crash.';
 CREATE SEQUENCE ledger.batch_id;
 CREATE SEQUENCE ledger.rejected_id;
