@@ -11,21 +11,18 @@ import hashlib
 import json
 import logging
 import os
-import pwd
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypedDict
 
 import psycopg2
 from psycopg2.extensions import make_dsn
 
-from skyledger.database import pgsphere
+from skyledger.database import pgsphere, processes
+from skyledger.database.processes import ServerUser
 from skyledger.errors import ConfigurationError, DatabaseError
 from skyledger.settings import DATABASE
 
@@ -45,14 +42,6 @@ _HBA = """\
 local all         all trust
 local replication all trust
 """
-
-
-class _Identity(TypedDict, total=False):
-    """Arguments of subprocess that choose the user."""
-
-    user: int
-    group: int
-    extra_groups: list[int]
 
 
 @dataclass(frozen=True)
@@ -103,7 +92,7 @@ class Cluster:
         self.log = self.base / "log"
         self.port = PORT
         self.configuration = dict(configuration or {})
-        self.user = _server_user()
+        self.user = ServerUser.current()
 
     # ------------------------------------------------------------------ places
 
@@ -117,7 +106,7 @@ class Cluster:
         if plain and len(os.fsencode(f"{path}/.s.PGSQL.{self.port}.lock")) <= SOCKET_LIMIT:
             return inside
         digest = hashlib.sha256(os.fsencode(self.base)).hexdigest()[:12]
-        return Path("/tmp") / f"skyledger-{self.user.pw_uid}-{digest}"  # noqa: S108
+        return Path("/tmp") / f"skyledger-{self.user.uid}-{digest}"  # noqa: S108
 
     def dsn(self, database: str = DATABASE) -> str:
         """Return the connection string of one of the server's databases, as its owner."""
@@ -207,7 +196,7 @@ class Cluster:
             ) from error
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
-        return pid if self._is_ours(pid) else None
+        return pid if processes.is_server(pid, self.data) else None
 
     # ------------------------------------------------------------------ steps
 
@@ -297,13 +286,13 @@ class Cluster:
 
     def _launch(self) -> None:
         """Start the server program and wait until it accepts connections."""
-        self._end_orphans()
+        processes.end_orphans(self.data)
         # A stale file that names a living process of another kind would stop the server.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
-        self._private_folder(self.socket)
+        self.user.private_folder(self.socket)
         for stale in self.socket.glob(".s.PGSQL.*"):
             stale.unlink()
-        self._own_file(self.data / "skyledger.conf", self._configuration_text())
+        self.user.write(self.data / "skyledger.conf", self._configuration_text())
         seen = self.log.stat().st_size if self.log.exists() else 0
         done = self._call(
             "pg_ctl",
@@ -371,36 +360,6 @@ class Cluster:
 
     # ------------------------------------------------------------------ processes and files
 
-    def _is_ours(self, pid: int) -> bool:
-        """Whether a process is a PostgreSQL process of this cluster: it works in its folder."""
-        process = Path(f"/proc/{pid}")
-        try:
-            name = (process / "comm").read_text(encoding="utf-8").strip()
-            return name == "postgres" and (process / "cwd").readlink() == self.data.resolve()
-        except OSError:
-            return False
-
-    def _end_orphans(self) -> None:
-        """End the children of a killed server, which keep its shared memory."""
-        orphans = [
-            int(entry.name)
-            for entry in Path("/proc").iterdir()
-            if entry.name.isdigit() and self._is_ours(int(entry.name))
-        ]
-        for kind in (signal.SIGTERM, signal.SIGQUIT):
-            for pid in orphans:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, kind)
-            deadline = time.monotonic() + 10
-            while orphans and time.monotonic() < deadline:
-                orphans = [pid for pid in orphans if self._is_ours(pid)]
-                time.sleep(0.05)
-        if orphans:
-            raise DatabaseError(
-                f"processes {orphans} of an earlier server still use {self.data}; end them and "
-                "start again"
-            )
-
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
         """Keep two commands from starting or stopping the server at the same time."""
@@ -412,81 +371,20 @@ class Cluster:
     def _make_base(self) -> None:
         try:
             self.home.mkdir(parents=True, exist_ok=True)
-            self._private_folder(self.base)
+            self.user.private_folder(self.base)
         except OSError as error:
             raise ConfigurationError(
                 f"{self.home} cannot be used: {error.strerror}; set SKYLEDGER_HOME to a folder "
                 "you can write to"
             ) from error
-        if os.geteuid() == 0 and not self._server_can_enter():
+        if self.user.run("test", "-w", str(self.base)).returncode:
             raise ConfigurationError(
-                f"user {self.user.pw_name}, as whom root's database server runs, cannot enter "
+                f"user {self.user.name}, as whom root's database server runs, cannot enter "
                 f"{self.home}; set SKYLEDGER_HOME to a folder it can, such as /var/lib/skyledger"
             )
 
-    def _server_can_enter(self) -> bool:
-        done = subprocess.run(
-            ["/usr/bin/test", "-w", str(self.base)],
-            check=False,
-            cwd="/",
-            **self._identity(),
-        )
-        return done.returncode == 0
-
-    def _private_folder(self, folder: Path) -> None:
-        """Create a folder of mode 0700 of the server's user; refuse somebody else's."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        refusal = ConfigurationError(
-            f"{folder} does not belong to user {self.user.pw_name}; "
-            "set SKYLEDGER_HOME to another folder"
-        )
-        # Everything goes through one handle: in /tmp others could swap the folder meanwhile.
-        try:
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        except OSError as error:
-            raise refusal from error
-        try:
-            owner = os.fstat(handle).st_uid
-            if owner == 0 and os.geteuid() == 0:
-                os.fchown(handle, self.user.pw_uid, self.user.pw_gid)
-            elif owner != self.user.pw_uid:
-                raise refusal
-            os.fchmod(handle, 0o700)
-        finally:
-            os.close(handle)
-
-    def _own_file(self, path: Path, text: str) -> None:
-        path.write_text(text, encoding="utf-8")
-        if os.geteuid() == 0:
-            os.chown(path, self.user.pw_uid, self.user.pw_gid)
-
-    def _identity(self) -> "_Identity":
-        """Arguments of subprocess that make a program run as the server's user."""
-        if os.geteuid() != 0:
-            return {}
-        return {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
-
     def _call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        # A clean environment: with a virtual environment's PATH the server's Python would find
-        # that environment's numpy; LC_ALL keeps messages in English for `is_refusal`.
-        environment = {
-            "PATH": "/usr/bin:/bin",
-            "HOME": self.user.pw_dir,
-            "LC_ALL": "C.UTF-8",
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-        }
-        return subprocess.run(
-            [str(self.programs / program), *arguments],
-            check=False,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            cwd="/",
-            env=environment,
-            umask=0o077,
-            **self._identity(),
-        )
+        return self.user.run(str(self.programs / program), *arguments)
 
     def _run(self, program: str, *arguments: str) -> None:
         done = self._call(program, *arguments)
@@ -499,19 +397,6 @@ class Cluster:
             text = file.read().decode("utf-8", "replace").strip()
             return " / ".join(text.splitlines()[-lines:])
         return ""
-
-
-def _server_user() -> pwd.struct_passwd:
-    """User the server runs as: the caller, or ``postgres`` for root."""
-    if os.geteuid() != 0:
-        return pwd.getpwuid(os.geteuid())
-    try:
-        return pwd.getpwnam("postgres")
-    except KeyError as error:
-        raise ConfigurationError(
-            "there is no user postgres, as whom root's database server runs; install the Debian "
-            "package postgresql-15"
-        ) from error
 
 
 def _require_programs() -> None:

@@ -144,7 +144,7 @@ def test_listens_on_no_network_and_only_behind_a_private_folder(running: Cluster
         assert set(cursor.fetchall()) == {("local", "trust")}
     folder = running.socket.stat()
     assert folder.st_mode & 0o777 == 0o700
-    assert folder.st_uid == running.user.pw_uid
+    assert folder.st_uid == running.user.uid
     assert running.base.stat().st_mode & 0o777 == 0o700
 
 
