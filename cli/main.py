@@ -20,7 +20,11 @@ COMMANDS = {
     "simulate": "cli.simulate",
     "process": "cli.process",
     "query": "cli.query",
+    "plot": "cli.plot",
+    "demo": "cli.demo",
 }
+# Modules whose commands form a group of that name.
+GROUPS = {"cli.db": "db", "cli.plot": "plot"}
 
 
 def build(command: str | None) -> typer.Typer:
@@ -36,7 +40,7 @@ def build(command: str | None) -> typer.Typer:
     modules = [COMMANDS[command]] if command in COMMANDS else COMMANDS.values()
     for module in modules:
         group = importlib.import_module(module).app
-        app.add_typer(group, name="db" if module == "cli.db" else None)
+        app.add_typer(group, name=GROUPS.get(module))
     return app
 
 

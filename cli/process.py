@@ -82,9 +82,7 @@ def report(outcome: runs.Outcome, console: Console) -> None:
 @app.command()
 def process(
     directory: Annotated[Path, typer.Argument(help="Folder of the data set.")],
-    instrument: Annotated[
-        str, typer.Option(help=f"Instrument: {', '.join(instruments.known())}.")
-    ],
+    instrument: Annotated[str, typer.Option(help=f"Instrument: {', '.join(instruments.known())}.")],
     run: Annotated[
         str, typer.Option(help="Pipeline run; repeating a run loads only what is missing.")
     ] = "prompt",

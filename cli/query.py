@@ -63,9 +63,7 @@ def query(
     """Ask the database; the answer states its instant and can be had again with it."""
     database = virtual.parse(db)
     if format != "table" and format not in formats.NAMES:
-        raise UsageError(
-            f"--format {format} is not known; use table, {', '.join(formats.NAMES)}"
-        )
+        raise UsageError(f"--format {format} is not known; use table, {', '.join(formats.NAMES)}")
     opened = connection.connect()
     try:
         schema.check(opened)

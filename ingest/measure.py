@@ -11,7 +11,7 @@ from typing import Any
 
 from astropy.table import Table
 
-from ingest import products, rows
+from ingest import rows
 from processing import (
     calibration_frames,
     coadd,
@@ -25,6 +25,7 @@ from processing import (
 )
 from processing.exposure import Exposure
 from processing.reader import Frame
+from skyledger import products
 from skyledger.errors import DataRejectedError
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ingest import products, rows
+from ingest import rows
 from ingest.publish import DATABASE_ID, hpx29
 from ingest.staging import slot, stage
 from skyledger import dictionary as dd
-from skyledger import ids
+from skyledger import ids, products
 
 
 @dataclass(frozen=True)
