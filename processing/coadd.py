@@ -13,17 +13,18 @@ from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, label
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 from processing.compiled import compiled
 from processing.exposure import Exposure, Mask
-from processing.psf import PsfModel
-from processing.warp import WarpedPsf, pixel_map, resample
+from processing.psf import PsfModel, fwhm
+from processing.warp import WarpedPsf, filled, pixel_map, resample
 from skyledger.errors import DataRejectedError
 
 FloatArray = NDArray[np.float64]
 _CLIP = 5.0  # standard deviations from the median of all inputs
-_GROW = 3  # pixels rejected around an outlier: its wings are below the clip
+_ALIKE = 0.3  # of the median's light that inputs may differ by
+_GROW = 1.5  # PSF sigmas rejected around an outlier: its wings are below the clip
 
 
 def template_grid(exposures: Sequence[Exposure]) -> tuple[WCS, tuple[int, int]]:
@@ -80,9 +81,9 @@ def build_template(
 
     Notes
     -----
-    From three inputs on, pixels more than 5 sigma from the median of all are left out, with what
-    lies within 3 pixels; sigma includes the range of the median's neighbours, since PSFs differ.
-    Of two inputs that disagree the fainter holds: what comes and goes is brighter than the sky.
+    Inputs are brought to a common PSF and compared with their median; what is off by more than 5
+    sigma and 30 % of the median's light is left out. Of two inputs that disagree the fainter
+    holds: what comes and goes is brighter than the sky. Variable stars are averaged.
     """
     _check(exposures)
     if wcs is None or shape is None:
@@ -103,7 +104,9 @@ def build_template(
     weight = np.array([_weight(v[u]) for v, u in zip(variance, usable, strict=True)])
     if len(exposures) > 1:
         _level(image, usable)
-        usable &= ~_outliers(image, variance, usable, 1 / gains)
+        middle = (shape[1] - 1) / 2, (shape[0] - 1) / 2
+        width = np.array([fwhm(WarpedPsf(e, wcs).image(*middle)) for e in exposures]) / 2.3548
+        usable &= ~_outliers(image, variance, usable, width)
     mean, mean_variance = _average(image, variance, usable, weight)
     empty = ~usable.any(axis=0)
     bits = np.bitwise_or.reduce(np.where(usable, mask & int(Mask.INTRP), 0), axis=0)
@@ -270,32 +273,38 @@ def _outliers(
     image: NDArray[np.float32],
     variance: NDArray[np.float32],
     usable: NDArray[np.bool_],
-    per_unit: FloatArray,
+    width: FloatArray,
 ) -> NDArray[np.bool_]:
-    """Pixels of each input that disagree with the others, shape (n, ny, nx)."""
+    """Pixels of each input that disagree with the others, shape (n, ny, nx).
+
+    All are smoothed to one PSF, a little wider than the widest, before they are compared: else
+    the cores of stars would be cut from the sharp inputs.
+    """
+    common = np.zeros_like(image)
+    noise = np.zeros(len(image))
+    for k in range(len(image)):
+        sigma = float(np.sqrt(width.max() ** 2 + 1 - width[k] ** 2))
+        common[k] = gaussian_filter(filled(image[k], ~usable[k]), sigma)
+        if usable[k].any():
+            # A Gaussian filter lowers the variance of white noise by 4 pi sigma^2.
+            noise[k] = np.median(variance[k][usable[k]]) / (4 * np.pi * sigma**2)
     middle = np.zeros(image.shape[1:], np.float32)
-    _pixel_medians(image, usable, middle, fainter=True)
-    spread = np.zeros_like(middle)
-    for axis in (0, 1):
-        step = np.abs(np.diff(middle, axis=axis, append=np.take(middle, [-1], axis)))
-        spread = np.maximum(spread, np.maximum(step, np.roll(step, 1, axis)))
+    _pixel_medians(common, usable, middle, fainter=True)
+    # What is left of the PSFs' differences scales with the light of the star, in its wings with
+    # that of its core; so do variable stars, which stay in the average.
+    light = np.maximum(middle, 0)
+    allowed = _ALIKE * light + gaussian_filter(light, 2.5 * float(width.max()))
     found = np.zeros(image.shape, bool)
-    ball = np.hypot(*np.mgrid[-_GROW : _GROW + 1, -_GROW : _GROW + 1]) <= _GROW
     several = usable.sum(axis=0) > 1
     for k in range(len(image)):
-        checked = several & usable[k]
-        if not checked.any():
-            continue
-        # The photons of a bright outlier must not excuse it: noise of the sky and the median.
-        sky = np.minimum(variance[k], np.median(variance[k][checked]))
-        sigma = np.sqrt(sky + np.maximum(middle, 0) * per_unit[k])
-        far = checked & (np.abs(image[k] - middle) > _CLIP * sigma + spread)
-        # A lone pixel may be noise; an outlier that matters spreads over the PSF or is a hit.
-        parts, n_parts = label(far)
-        sizes = np.bincount(parts.ravel(), minlength=n_parts + 1)
-        big = far & (sizes[parts] >= 3)
-        found[k] = (far | binary_dilation(big, ball)) & several
-    return found
+        limit = _CLIP * np.sqrt(noise[k] + noise.max() / 2) + allowed
+        far = several & usable[k] & (np.abs(common[k] - middle) > limit)
+        if far.any():
+            reach = int(np.ceil(_GROW * width[k]))
+            ball = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach
+            found[k] = binary_dilation(far, ball) & several
+    # The last input of a pixel stays, whatever the others say.
+    return found & (usable & ~found).any(axis=0)
 
 
 def _average(

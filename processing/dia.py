@@ -262,7 +262,7 @@ def _box_radius(footprint: Footprint, plane: _Plane) -> int:
 
 def _is_trail(plane: _Plane, footprint: Footprint, models: FloatArray) -> bool:
     """Whether one line explains several peaks at least as well as as many point sources."""
-    if (np.sign(models[:, 0]) != np.sign(models[0, 0])).any():
+    if models[0, 0] == 0 or (np.sign(models[:, 0]) != np.sign(models[0, 0])).any():
         return False
     flux = models[:, 0].sum()
     middle = (models[:, :1] * models[:, 1:]).sum(axis=0) / flux

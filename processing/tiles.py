@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
+from scipy.ndimage import gaussian_filter
 
 from processing.kernel import Kernel
 from processing.psf import PsfModel, normalisation, terms
@@ -125,13 +126,18 @@ def difference(
     shape = (visit.shape[0], visit.shape[1])
     reach = kernel.basis.shape[1] // 2 + int(np.ceil(4 * gauss)) + 8
     grid = Grid(shape, reach)
-    s, t = grid.padded(visit), grid.padded(template)
-    sky, allowed = grid.padded(kernel.background_image()), np.pad(good, grid.pad)
-    image, model = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    size = (grid.size, grid.size)
+    padded = grid.padded(template)
+    model = np.zeros(shape, np.float32)
+    for tile in grid:
+        k_hat = grid.transform(kernel.image(tile.x, tile.y))
+        matched = fft.irfft2(fft.rfft2(padded[tile.window]) * k_hat, size)
+        model[tile.target] += tile.weight * matched[tile.inner]
+    expected = model + kernel.background_image()
+    raw = grid.padded(_smoothed_residual(visit, expected, good, gauss))
+    image = np.zeros(shape, np.float32)
     middle_s, middle_t = float(np.median(visit_variance)), float(np.median(template_variance))
-    ky = 2 * np.pi * fft.fftfreq(grid.size)[:, None]
-    kx = 2 * np.pi * fft.rfftfreq(grid.size)
-    smoothing = np.exp(-0.5 * gauss**2 * (ky**2 + kx**2)).astype(np.float32)
+    smoothing = grid.transform(_smoother(gauss))
     stamps = {}
     half = psf.size // 2
     for tile in grid:
@@ -139,24 +145,42 @@ def difference(
         local = good[tile.target]
         v_s = float(np.median(visit_variance[tile.target][local])) if local.any() else middle_s
         v_t = float(np.median(template_variance[tile.target][local])) if local.any() else middle_t
-        power = v_s * smoothing**2 + v_t * np.abs(k_hat) ** 2
+        power = v_s * np.abs(smoothing) ** 2 + v_t * np.abs(k_hat) ** 2
         # Noise keeps the power it has at low frequencies, where the PSF's is: phi(0) = 1. Where
         # hardly any power is left there is no signal either; amplify by 300 at most.
         phi = np.sqrt(power[0, 0] / np.maximum(power, 1e-5 * power[0, 0])).astype(np.float32)
-        stamps[tile.x, tile.y] = _crop(
-            fft.irfft2(grid.transform(psf.image(tile.x, tile.y)) * smoothing * phi,
-                       (grid.size, grid.size)), half)  # fmt: skip
-        if not local.any():
-            continue
-        s_hat, t_hat = fft.rfft2(s[tile.window]), fft.rfft2(t[tile.window]) * k_hat
-        matched = fft.irfft2(t_hat, (grid.size, grid.size))
-        raw = fft.irfft2(s_hat * smoothing, (grid.size, grid.size)) - matched - sky[tile.window]
-        raw[~allowed[tile.window]] = 0
-        white = fft.irfft2(fft.rfft2(raw) * phi, (grid.size, grid.size))
+        p_hat = grid.transform(psf.image(tile.x, tile.y)) * smoothing * phi
+        stamps[tile.x, tile.y] = _crop(fft.irfft2(p_hat, size), half)
+        white = fft.irfft2(fft.rfft2(raw[tile.window]) * phi, size)
         image[tile.target] += tile.weight * white[tile.inner]
-        model[tile.target] += tile.weight * matched[tile.inner]
     image[~good] = 0
     return Filtered(image, model, _polynomial(stamps, shape, psf.order), stamps)
+
+
+def _smoother(gauss: float) -> FloatArray:
+    """Stamp of the Gaussian that the visit is smoothed with, as the filter applies it."""
+    half = int(np.ceil(4 * gauss)) + 1
+    stamp = np.zeros((2 * half + 1, 2 * half + 1))
+    stamp[half, half] = 1
+    return np.asarray(gaussian_filter(stamp, gauss) if gauss > 0 else stamp)
+
+
+def _smoothed_residual(
+    visit: FloatImage, expected: FloatImage, good: NDArray[np.bool_], gauss: float
+) -> FloatImage:
+    """Smoothed visit minus what is expected of it, near 0 where not ``good``.
+
+    Unusable pixels are replaced such that the smoothed visit is as expected there: an edge, or
+    a pixel left wrong, would ring through the whitening filter.
+    """
+    bad = ~good
+    source = np.where(good, visit, expected)
+    if gauss == 0:
+        return np.asarray(source - expected)
+    for _ in range(8):
+        residual = gaussian_filter(source, gauss) - expected
+        source[bad] -= residual[bad]
+    return np.asarray(gaussian_filter(source, gauss) - expected)
 
 
 def likelihood(
