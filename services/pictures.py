@@ -167,14 +167,15 @@ def draw_object(connection: Any, curve: LightCurve) -> Figure:
         f"as known at {curve.answer.instant.isoformat()} (TAI)",
         fontsize=11,
     )
-    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=[1.35, 1]))
-    draw_light_curve(above.subplots(), curve)
+    grid = figure.add_gridspec(2, 3, height_ratios=[1.35, 1])
+    draw_light_curve(figure.add_subplot(grid[0, :]), curve)
     seen = np.flatnonzero(curve.detected)
     if not seen.size:
         return figure
     best = seen[np.argmax(np.abs(curve.flux[seen]) / curve.error[seen])]
     images = cutouts(connection, curve, int(curve.ccd_visit_id[best]))
-    for axes, (name, image) in zip(below.subplots(1, 3), images.items(), strict=True):
+    for place, (name, image) in enumerate(images.items()):
+        axes = figure.add_subplot(grid[1, place])
         low, high = np.nanpercentile(image, [5, 99.5])
         axes.imshow(
             np.arcsinh((image - low) / max(high - low, 1e-9) * 3),

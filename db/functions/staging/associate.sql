@@ -45,8 +45,9 @@ BEGIN
            <@ scircle(spoint(radians(s.ra), radians(s.decl)), radians(max_radius / 3600))
       CROSS JOIN LATERAL (
         -- 10 mas are added so that two perfect positions do not rule each other out.
-        SELECT s.raerr ^ 2 + o.raerr ^ 2 + coalesce(v.astromsysraerr, 0) ^ 2 + 1e-4 AS vra,
-          s.declerr ^ 2 + o.declerr ^ 2 + coalesce(v.astromsysdeclerr, 0) ^ 2 + 1e-4 AS vdecl,
+        -- A source whose centroid failed is taken to be good to 1 arcsec.
+        SELECT coalesce(s.raerr, 1) ^ 2 + o.raerr ^ 2 + coalesce(v.astromsysraerr, 0) ^ 2 + 1e-4 AS vra,
+          coalesce(s.declerr, 1) ^ 2 + o.declerr ^ 2 + coalesce(v.astromsysdeclerr, 0) ^ 2 + 1e-4 AS vdecl,
           coalesce(s.radeclcov, 0) + coalesce(o.radeclcov, 0) + coalesce(v.astromsyscov, 0) AS cov
       ) AS e
       CROSS JOIN LATERAL (

@@ -3,7 +3,8 @@
 -- the new versions. DPDD section 3.2.1 step 6, conventions of section 2.1; DIA-14, GEN-03, GEN-08.
 --
 -- Position: maximum likelihood of the mean, each source weighted by the inverse of its covariance
--- plus the systematic one of its ccdVisit, in the tangent plane of the newest source.
+-- plus the systematic one of its ccdVisit, in the tangent plane of the newest source. A source
+-- whose centroid failed counts with an error of 1 arcsec.
 -- needs: science.tai_now
 CREATE OR REPLACE FUNCTION staging.characterize(
   in_slot smallint, cutoff_days double precision DEFAULT 365.25)
@@ -51,8 +52,8 @@ BEGIN
       LIMIT 1
     ) AS v ON true
     CROSS JOIN LATERAL (
-      SELECT d.raerr::double precision ^ 2 + coalesce(v.astromsysraerr, 0) ^ 2 AS vra,
-        d.declerr::double precision ^ 2 + coalesce(v.astromsysdeclerr, 0) ^ 2 AS vdecl,
+      SELECT coalesce(d.raerr, 1)::double precision ^ 2 + coalesce(v.astromsysraerr, 0) ^ 2 AS vra,
+        coalesce(d.declerr, 1)::double precision ^ 2 + coalesce(v.astromsysdeclerr, 0) ^ 2 AS vdecl,
         coalesce(d.radeclcov, 0) + coalesce(v.astromsyscov, 0) AS cov
     ) AS e
     WHERE d.midpointtai > d.newest - cutoff_days
