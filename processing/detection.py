@@ -125,7 +125,7 @@ def detect(
         & (hits == 0)
         & inside
         & ~moved
-        & (half_flags == 0)
+        & ((half_flags & (sep.APER_ALLMASKED | sep.APER_NONPOSITIVE)) == 0)
         & (flux > 0)
     )
     return Detections(
