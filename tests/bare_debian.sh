@@ -90,8 +90,8 @@ new_tree user bob
 attempt 3 "user without sudo: packages missing" "$place/user" bob "cd '$checkout' && ./run setup"
 inside "$place/user" root "cd '$checkout' && ./run setup && rm -rf .venv"
 # Another PostgreSQL on port 5432, as Debian makes it.
-occupied="pg_createcluster 15 main --start >/dev/null && pg_lsclusters &&
-  exec setpriv --reuid=bob --regid=bob --init-groups env HOME=/home/bob bash -c"
+occupied="pg_createcluster 15 main --start >/dev/null && pg_lsclusters && cd ~bob &&
+  HOME=\$PWD exec setpriv --reuid=bob --regid=bob --init-groups bash -c"
 attempt 0 "user without sudo, packages there, port 5432 taken" "$place/user" root \
   "$occupied $(printf '%q' "$life && $tests")"
 
