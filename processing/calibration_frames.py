@@ -28,6 +28,19 @@ class DetectorCalibration:
     dark: FloatImage  # electrons per second
     flats: dict[str, FloatImage]  # by band; mean 1 over the good pixels
     defects: NDArray[np.bool_]  # dead, hot or unstable pixels and columns
+    bias_variance: FloatImage  # electrons**2: noise of the master bias
+    dark_variance: FloatImage  # (electrons/s)**2: of the master dark, its bias not counted
+    dark_time: float  # seconds
+    flat_variance: dict[str, float]  # of a master flat's pixel of value 1, by band
+
+    def noise_of_masters(self, time: float) -> FloatImage:
+        """Variance [electron**2] that bias and dark add to an exposure of ``time`` seconds.
+
+        The master bias enters twice: by itself, and with the other sign through the dark.
+        """
+        share = np.float32((1 - time / self.dark_time) ** 2)
+        variance: FloatImage = self.bias_variance * share + self.dark_variance * np.float32(time**2)
+        return variance
 
     def flat(self, band: str, visit: VisitInfo) -> FloatImage:
         """Flat of a band; raises DataRejectedError if there is none."""
@@ -127,6 +140,15 @@ def gain_map(raw: RawImage) -> FloatImage:
     return gain
 
 
+def noise_map(raw: RawImage) -> FloatImage:
+    """Read noise [electron] of every pixel, rounding to whole adu included, shape (ny, nx)."""
+    noise = np.empty(raw.shape, dtype=np.float32)
+    for amplifier in raw.amplifiers:
+        # One adu of rounding has a variance of 1/12.
+        noise[amplifier.data] = np.sqrt(amplifier.read_noise**2 + amplifier.gain**2 / 12)
+    return noise
+
+
 def clipped_mean(stack: FloatImage) -> FloatImage:
     """Mean over the first axis of (k, ny, nx) without outliers.
 
@@ -207,15 +229,20 @@ def _detector(
     raws = _read(biases, number, instrument)
     bias = clipped_mean(np.stack([trim(raw) for raw in raws]))
     gain = gain_map(raws[0])
+    read_noise = noise_map(raws[0])
     raws = _read(darks, number, instrument)
     dark = clipped_mean(np.stack([(trim(raw) - bias) * gain / raw.exposure_time for raw in raws]))
+    dark_time = raws[0].exposure_time
     masters: dict[str, FloatImage] = {}
+    flat_variance: dict[str, float] = {}
     odd = _stands_out(dark, relative=False)
     for band, paths in flats.items():
         stack = []
         for raw in _read(paths, number, instrument):
             lit = (trim(raw) - bias) * gain - dark * np.float32(raw.exposure_time)
-            stack.append(lit / np.float32(np.median(lit)))
+            level = np.float32(np.median(lit))
+            stack.append(lit / level)
+            flat_variance[band] = 1 / (float(level) * len(paths))
         flat = clipped_mean(np.stack(stack))
         masters[band] = flat
         odd |= _stands_out(flat, relative=True)
@@ -226,7 +253,16 @@ def _detector(
     for band, flat in masters.items():
         scaled = flat / np.float32(flat[~odd].mean())
         masters[band] = np.where(odd, np.float32(1), scaled)
-    return DetectorCalibration(bias=bias, dark=dark, flats=masters, defects=odd)
+    return DetectorCalibration(
+        bias=bias,
+        dark=dark,
+        flats=masters,
+        defects=odd,
+        bias_variance=read_noise**2 / np.float32(len(biases)),
+        dark_variance=read_noise**2 / np.float32(len(darks) * dark_time**2),
+        dark_time=dark_time,
+        flat_variance=flat_variance,
+    )
 
 
 def _stands_out(image: FloatImage, *, relative: bool) -> NDArray[np.bool_]:

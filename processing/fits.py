@@ -18,7 +18,7 @@ Keywords hold 20 characters, too few for every double; so what must be exact is 
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -156,13 +156,15 @@ def read(path: Path) -> Exposure:
 @contextmanager
 def open_whole(path: Path) -> Iterator[fits.HDUList]:
     """Open a FITS file for reading; one that is cut off raises OSError where astropy warns."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message=".*truncated.*", category=AstropyUserWarning)
+    with ExitStack() as stack:
         try:
-            with fits.open(path, memmap=False) as hdus:
-                yield hdus
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", ".*truncated.*", AstropyUserWarning)
+                hdus = stack.enter_context(fits.open(path, memmap=False))
+                len(hdus)  # walks to the end, so that a file cut off is noticed
         except AstropyUserWarning as warning:
             raise OSError(str(warning)) from warning
+        yield hdus
 
 
 def _native(array: Any) -> Any:
@@ -209,9 +211,12 @@ def _row(name: str, values: dict[str, Any], path: Path) -> fits.BinTableHDU:
         else:
             array = array.astype(np.int64) if array.dtype.kind == "i" else array
             code = {"i": "K", "f": "D" if array.dtype.itemsize == 8 else "E"}[array.dtype.kind]
+        dim = None
         if array.ndim:
             code = f"{array.size}{code}"
-        columns.append(fits.Column(name=key, format=code, array=array[None]))
+            # Without TDIM a list of one value would read back as that value.
+            dim = f"({array.size})"
+        columns.append(fits.Column(name=key, format=code, dim=dim, array=array[None]))
     return fits.BinTableHDU.from_columns(columns, name=name, nrows=1)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from processing.calibration_frames import DetectorCalibration, gain_map, trim
+from processing.calibration_frames import DetectorCalibration, gain_map, noise_map, trim
 from processing.exposure import FloatImage, Mask, MaskImage, VisitInfo
 from processing.raw import RawImage
 from skyledger.errors import DataRejectedError
@@ -18,15 +18,18 @@ _SATURATED = 0.99  # of the full well: charge starts to bleed
 class Snap:
     """A snap without the signature of the instrument, shape (ny, nx).
 
-    ``noise`` is the variance [electron²] of everything but the light: read-out and dark current.
+    ``noise`` is the variance [electron**2] of everything but the light: read-out and dark current.
     The light's own is image / flat, from a smooth model of the light (see
-    :func:`processing.snaps.light_variance`).
+    :func:`processing.snaps.light_variance`). ``common`` is that of the master frames, the same
+    error in every snap; ``flat_variance`` the relative one of the flat.
     """
 
     image: FloatImage  # electrons, flat
-    noise: FloatImage  # electrons²
+    noise: FloatImage  # electrons**2
+    common: FloatImage  # electrons**2
     flat: FloatImage
     mask: MaskImage
+    flat_variance: float
     exposure_time: float  # seconds
 
 
@@ -52,13 +55,10 @@ def correct(raw: RawImage, calibration: DetectorCalibration, visit: VisitInfo) -
     electrons = (counts - calibration.bias) * gain
     time = np.float32(raw.exposure_time)
     image = (electrons - calibration.dark * time) / flat
-    read_noise = np.empty(raw.shape, dtype=np.float32)
     saturated = np.zeros(raw.shape, dtype=bool)
     for amplifier in raw.amplifiers:
-        read_noise[amplifier.data] = amplifier.read_noise
         saturated[amplifier.data] = raw.counts[amplifier.data] >= raw.saturation
-    # One adu of rounding has a variance of 1/12.
-    noise = (read_noise**2 + gain**2 / 12 + np.maximum(calibration.dark, 0) * time) / flat**2
+    noise = (noise_map(raw) ** 2 + np.maximum(calibration.dark, 0) * time) / flat**2
     saturated |= electrons >= _SATURATED * raw.full_well
     mask = np.zeros(raw.shape, dtype=np.int32)
     mask[_with_bleed(saturated)] |= int(Mask.SAT)
@@ -69,6 +69,8 @@ def correct(raw: RawImage, calibration: DetectorCalibration, visit: VisitInfo) -
     return Snap(
         image=image.astype(np.float32),
         noise=noise.astype(np.float32),
+        common=calibration.noise_of_masters(raw.exposure_time) / flat**2,
+        flat_variance=calibration.flat_variance[visit.band],
         flat=flat,
         mask=mask,
         exposure_time=raw.exposure_time,

@@ -113,9 +113,10 @@ def _calibrate(
     visit = frame.visit
     sky = background.estimate(combined.image, combined.mask)
     image = combined.image - sky
-    empty = combined.noise + combined.light_weight * np.maximum(sky, 0) / combined.flat
+    steady = combined.noise + np.float32(combined.flat_variance) * sky**2
+    empty = steady + combined.light_weight * np.maximum(sky, 0) / combined.flat
     light = snaps.light_variance(image, sky, combined.flat, np.sqrt(empty))
-    variance = combined.noise + combined.light_weight * light
+    variance = steady + combined.light_weight * light
     shape = (image.shape[0], image.shape[1])
     usable = (combined.mask & int(UNUSABLE)) == 0
     lowest = np.where(combined.mask & int(Mask.SAT), np.float32(0), image)
@@ -173,7 +174,7 @@ def _calibrate(
     matched[solution.star] = solution.reference
     return SingleVisit(
         exposure=exposure,
-        snap_difference=_snap_difference(exposure, combined),
+        snap_difference=_snap_difference(exposure, combined, light),
         stars=star_table(exposure, points, xy, good, roles, matched),
     )
 
@@ -213,16 +214,17 @@ def _exposure(
     )
 
 
-def _snap_difference(exposure: Exposure, combined: snaps.Combined) -> Exposure | None:
+def _snap_difference(
+    exposure: Exposure, combined: snaps.Combined, light: NDArray[np.float32]
+) -> Exposure | None:
     if combined.difference is None or combined.difference_noise is None:
         return None
     # A steady source gives each snap half of the visit's electrons: flux needs twice the scale.
     factor = np.float32(combined.exposure_time / combined.snap_time / exposure.electrons_per_unit)
     level = combined.difference[exposure.usable()]
     difference = combined.difference - np.float32(np.median(level))
-    # Both snaps together hold the light of the visit, whose variance is known.
-    plain = np.where(combined.light_weight > 1, np.float32(0.5), np.float32(1))
-    variance = exposure.variance * np.float32(exposure.electrons_per_unit) ** 2 * plain
+    # Both snaps together hold the light of the visit.
+    variance = combined.difference_noise + light
     return replace(
         exposure,
         image=difference * factor,

@@ -27,13 +27,15 @@ class Combined:
     """All snaps of a visit added up, shape (ny, nx) [electron].
 
     The variance is ``noise`` + ``light_weight`` * light / ``flat``, with the light from a smooth
-    model; ``light_weight`` is above 1 where only one snap could be used.
+    model; ``light_weight`` is above 1 where only one snap could be used. ``noise`` holds the
+    noise of the master frames, ``difference_noise`` does not: it cancels.
     """
 
     image: FloatImage
     noise: FloatImage
     light_weight: FloatImage
     flat: FloatImage
+    flat_variance: float
     mask: MaskImage
     difference: FloatImage | None  # second snap minus first
     difference_noise: FloatImage | None
@@ -60,13 +62,15 @@ def combine(snaps: list[Snap], fwhm: float) -> Combined:
     hits = _hits(first, second, fwhm)
     total_time = first.exposure_time + second.exposure_time
     image = first.image + second.image
-    noise = first.noise + second.noise
+    # The master frames' errors are the same in both and add up, not their squares.
+    common = (np.sqrt(first.common) + np.sqrt(second.common)) ** 2
+    noise = first.noise + second.noise + common
     weight = np.ones(image.shape, dtype=np.float32)
     mask = first.mask | second.mask
     for hit, other in ((hits[0] & ~hits[1], second), (hits[1] & ~hits[0], first)):
         ratio = np.float32(total_time / other.exposure_time)
         image[hit] = ratio * other.image[hit]
-        noise[hit] = ratio**2 * other.noise[hit]
+        noise[hit] = ratio**2 * (other.noise[hit] + other.common[hit])
         weight[hit] = ratio
     mask[hits[0] | hits[1]] |= int(Mask.CR)
     lost = np.zeros_like(mask)
@@ -79,6 +83,7 @@ def combine(snaps: list[Snap], fwhm: float) -> Combined:
         noise=noise,
         light_weight=weight,
         flat=first.flat,
+        flat_variance=first.flat_variance,
         mask=mask,
         difference=second.image - first.image,
         difference_noise=first.noise + second.noise,
@@ -183,9 +188,10 @@ def _single(snap: Snap, fwhm: float) -> Combined:
     interpolate(image, mask, Mask.CR | Mask.BAD)
     return Combined(
         image=image,
-        noise=snap.noise,
+        noise=snap.noise + snap.common,
         light_weight=np.ones(image.shape, dtype=np.float32),
         flat=snap.flat,
+        flat_variance=snap.flat_variance,
         mask=mask,
         difference=None,
         difference_noise=None,
