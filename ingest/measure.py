@@ -12,6 +12,7 @@ from typing import Any
 from astropy.table import Table
 
 from ingest import rows
+from ingest.templates import Registered
 from processing import (
     calibration_frames,
     coadd,
@@ -36,8 +37,7 @@ class Job:
     frame: Frame
     directory: Path
     instrument: str
-    template: str | None = None  # path relative to the products
-    template_id: int | None = None
+    templates: tuple[Registered, ...] = ()  # of the frame's band, the newest first
 
 
 @dataclass(frozen=True)
@@ -73,24 +73,33 @@ def _calibrate(job: Job) -> single_visit.SingleVisit:
     return single_visit.process(job.frame, used, calibration, stars)
 
 
+def _choose(job: Job, pvi: Exposure) -> Registered:
+    """Return the newest template that covers the middle of a PVI."""
+    ny, nx = pvi.shape
+    ra, decl = (float(v) for v in pvi.wcs.all_pix2world((nx - 1) / 2, (ny - 1) / 2, 0))
+    for template in job.templates:
+        if template.covers(ra, decl):
+            return template
+    visit = job.frame.visit
+    raise DataRejectedError(
+        f"visit {visit.visit_id} detector {visit.detector}: none of {len(job.templates)} templates "
+        f"of band {visit.band} covers RA {ra:.4f} Dec {decl:.4f}; process visits of the template "
+        f"season there first"
+    )
+
+
 def measure(job: Job) -> Measured:
     """Process one frame to DIASources; writes the PVI and the difference image."""
     visit = job.frame.visit
-    if job.template is None and not visit.is_template:
-        return Measured(
-            job.frame,
-            reason=f"visit {visit.visit_id} detector {visit.detector}: no template of band "
-            f"{visit.band} covers RA {visit.boresight_ra:.4f} Dec {visit.boresight_decl:.4f}; "
-            f"process visits of the template season first",
-        )
     try:
         single = _calibrate(job)
         pvi = single.exposure
         kept = {"pviPath": products.pvi_path(visit.instrument, visit.visit_id, visit.ccd_visit_id)}
         fits.write(pvi, products.for_writing(kept["pviPath"]))
-        if job.template is None:
+        if visit.is_template:
             return Measured(job.frame, rows.ccd_visit(job.frame, pvi, kept), rows.detector(pvi))
-        subtracted = difference.subtract(pvi, _template(products.root() / job.template))
+        template = _choose(job, pvi)
+        subtracted = difference.subtract(pvi, _template(products.root() / template.path))
         sources = dia.detect_and_measure(subtracted, pvi, single.snap_difference)
         kept["differencePath"] = products.difference_path(
             visit.instrument, visit.visit_id, visit.ccd_visit_id
@@ -101,7 +110,7 @@ def measure(job: Job) -> Measured:
             pvi,
             kept
             | subtracted.exposure.quality
-            | {"templateId": job.template_id, "nDiaSources": len(sources)},
+            | {"templateId": template.template_id, "nDiaSources": len(sources)},
         )
         return Measured(job.frame, described, rows.detector(pvi), sources)
     except DataRejectedError as error:

@@ -60,14 +60,9 @@ class _Night:
             )
         connection.commit()
 
-    def job(self, frame: Frame, *, template: templates.Registered | None) -> Job:
-        return Job(
-            frame,
-            self.directory,
-            self.used.name,
-            template.path if template else None,
-            template.template_id if template else None,
-        )
+    def job(self, frame: Frame, found: tuple[templates.Registered, ...] = ()) -> Job:
+        """Make the job of a frame, with the templates that may serve it."""
+        return Job(frame, self.directory, self.used.name, found)
 
     def published_before(self, frames: Sequence[Frame]) -> set[tuple[int, int]]:
         with self.connection.cursor() as cursor:
@@ -145,19 +140,11 @@ class _Night:
     def survey_jobs(self, frames: Sequence[Frame]) -> list[list[Job]]:
         """Jobs of the survey visits, each detector with its template."""
         with self.connection.cursor() as cursor:
-            jobs = [
-                self.job(
-                    frame,
-                    template=templates.find(
-                        cursor,
-                        self.used.name,
-                        frame.visit.band,
-                        frame.visit.boresight_ra,
-                        frame.visit.boresight_decl,
-                    ),
-                )
-                for frame in frames
-            ]
+            found = {
+                band: templates.of_band(cursor, self.used.name, band)
+                for band in {frame.visit.band for frame in frames}
+            }
+        jobs = [self.job(frame, found[frame.visit.band]) for frame in frames]
         self.connection.commit()
         return _by_visit(jobs)
 
@@ -220,7 +207,7 @@ def process_directory(
     # A fresh interpreter a worker: forked ones would share the parent's connection.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         try:
-            season = [night.job(f, template=None) for f in todo if f.visit.is_template]
+            season = [night.job(f) for f in todo if f.visit.is_template]
             night.publish(pool, _by_visit(season), "template visits", progress)
             night.make_templates(pool, progress)
             survey = night.survey_jobs([f for f in todo if not f.visit.is_template])

@@ -18,23 +18,38 @@ from skyledger import ids, products
 
 @dataclass(frozen=True)
 class Registered:
-    """A template in the database: its id and its file relative to the products."""
+    """A template in the database: its id, its file relative to the products, its sky."""
 
     template_id: int
     path: str
+    footprint: tuple[float, ...]  # ra, decl of the corners in turn [deg]
+
+    def covers(self, ra: float, decl: float) -> bool:
+        """Tell whether a position [deg] lies within the footprint (convex, under 90 deg wide)."""
+        corners = np.array(self.footprint).reshape(-1, 2)
+        # Gnomonic projection about the position: great circles become straight lines.
+        x = np.radians(corners[:, 0] - ra)
+        y, y0 = np.radians(corners[:, 1]), np.radians(decl)
+        depth = np.sin(y0) * np.sin(y) + np.cos(y0) * np.cos(y) * np.cos(x)
+        if (depth <= 0).any():
+            return False
+        east = np.cos(y) * np.sin(x) / depth
+        north = (np.cos(y0) * np.sin(y) - np.sin(y0) * np.cos(y) * np.cos(x)) / depth
+        # Inside a convex polygon all edges turn the same way around the point.
+        turn = east * np.roll(north, -1) - np.roll(east, -1) * north
+        return bool((turn > 0).all() or (turn < 0).all())
 
 
-def find(cursor: Any, instrument: str, band: str, ra: float, decl: float) -> Registered | None:
-    """Return the newest template of a band that covers a position [deg]."""
+def of_band(cursor: Any, instrument: str, band: str) -> tuple[Registered, ...]:
+    """Return the templates of a band, the newest first."""
     cursor.execute(
-        "SELECT templateid, path FROM prompt_store.template "
-        "WHERE instrument = %s AND band = %s AND "
-        "spoint(radians(%s), radians(%s)) <@ science.polygon(footprint) "
-        "ORDER BY createdtai DESC, templateid DESC LIMIT 1",
-        (instrument, band, ra, decl),
+        "SELECT templateid, path, footprint FROM prompt_store.template "
+        "WHERE instrument = %s AND band = %s ORDER BY createdtai DESC, templateid DESC",
+        (instrument, band),
     )
-    found = cursor.fetchone()
-    return Registered(*found) if found else None
+    return tuple(
+        Registered(number, path, tuple(footprint)) for number, path, footprint in cursor.fetchall()
+    )
 
 
 def sources(cursor: Any, instrument: str, band: str) -> list[tuple[int, str]]:

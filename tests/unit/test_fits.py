@@ -51,6 +51,7 @@ def make_exposure(shape=(40, 60)):
         "templateId": None,
         "goodSky": True,
         "templateInputs": np.array([2**62, 5]),
+        "oneInput": np.array([7]),
         "provenance": "visits 1, 2",
     }
     return Exposure(
@@ -84,6 +85,7 @@ def test_round_trip_is_exact(tmp_path):
     assert back.quality.keys() == kept.keys()
     for key, value in kept.items():
         np.testing.assert_array_equal(back.quality[key], value)
+        assert np.shape(back.quality[key]) == np.shape(value)
     pixels = np.random.default_rng(1).uniform(0, 60, (50, 2))
     np.testing.assert_array_equal(
         back.wcs.wcs_pix2world(pixels, 0), exposure.wcs.wcs_pix2world(pixels, 0)
