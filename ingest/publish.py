@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import healpy
 import numpy as np
 import psycopg2
 from astropy.table import Table
@@ -23,7 +22,6 @@ from skyledger import ids
 
 log = logging.getLogger(__name__)
 
-DATABASE_ID = 1  # of the living database "prompt"
 _ATTEMPTS = 3
 Forcer = Callable[[dict[str, Any], Any, Any], Table]
 
@@ -39,11 +37,6 @@ class Published:
     skipped: list[int] = field(default_factory=list)  # detectors published before
 
 
-def hpx29(ra: Any, decl: Any) -> Any:
-    """HEALPix pixel of positions [deg], nested, order 29; shape as given."""
-    return healpy.ang2pix(1 << 29, np.asarray(ra), np.asarray(decl), nest=True, lonlat=True)
-
-
 def _one(cursor: Any, query: str, *values: Any) -> Any:
     cursor.execute(query, values)
     return cursor.fetchone()
@@ -52,7 +45,7 @@ def _one(cursor: Any, query: str, *values: Any) -> Any:
 def _next_serial(cursor: Any, relation: str, ccd_visit_id: int) -> int:
     """First unused serial of a ccdVisit: ids are never used again, not even after withdrawal."""
     low, high = (
-        int(ids.source_ids(DATABASE_ID, ccd_visit_id, np.array([s], dtype=np.int64))[0])
+        int(ids.source_ids(ids.PROMPT, ccd_visit_id, np.array([s], dtype=np.int64))[0])
         for s in (0, (1 << ids.SERIAL_BITS) - 1)
     )
     key = dd.shipped()[relation].key[0].lower()
@@ -75,7 +68,7 @@ def _identified(cursor: Any, sources: Table, measured: Measured) -> Table:
     info = measured.frame.visit
     first = _next_serial(cursor, "DIASource", info.ccd_visit_id)
     serials = np.arange(first, first + len(sources), dtype=np.int64)
-    own = ids.source_ids(DATABASE_ID, info.ccd_visit_id, serials)
+    own = ids.source_ids(ids.PROMPT, info.ccd_visit_id, serials)
     table = sources.copy()
     parent = np.asarray(table["parentIndex"], dtype=np.int64)
     table.remove_column("parentIndex")
@@ -88,7 +81,7 @@ def _identified(cursor: Any, sources: Table, measured: Measured) -> Table:
     table["templateId"] = np.ma.MaskedArray(
         np.full(len(table), template or 0, dtype=np.int64), mask=template is None
     )
-    table["hpx29"] = hpx29(table["ra"], table["decl"])
+    table["hpx29"] = ids.hpx29(table["ra"], table["decl"])
     return table
 
 
@@ -138,7 +131,7 @@ def _stage_forced(
     table = table[[name for name in table.colnames if name in known]]
     first = _next_serial(cursor, "DIAForcedSource", info.ccd_visit_id)
     table["diaForcedSourceId"] = ids.source_ids(
-        DATABASE_ID, info.ccd_visit_id, np.arange(first, first + len(table), dtype=np.int64)
+        ids.PROMPT, info.ccd_visit_id, np.arange(first, first + len(table), dtype=np.int64)
     )
     table["diaObjectId"] = objects[index]
     table["ccdVisitId"] = np.full(len(table), info.ccd_visit_id, dtype=np.int64)

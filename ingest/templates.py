@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ingest import rows
-from ingest.publish import DATABASE_ID, hpx29
 from ingest.staging import slot, stage
 from skyledger import dictionary as dd
 from skyledger import ids, products
@@ -68,8 +67,8 @@ def new_id(cursor: Any, ra: float, decl: float) -> int:
     """Return a new templateId: born where the template's centre lies."""
     cursor.execute("SELECT nextval('ledger.object_serial')")
     serial = np.array([cursor.fetchone()[0]], dtype=np.int64)
-    pixel = np.array([int(hpx29(ra, decl)) >> 48], dtype=np.int64)
-    return int(ids.object_ids(DATABASE_ID, pixel, serial)[0])
+    pixel = np.array([int(ids.hpx29(ra, decl)) >> 48], dtype=np.int64)
+    return int(ids.object_ids(ids.PROMPT, pixel, serial)[0])
 
 
 def register(connection: Any, built: Sequence[dict[str, Any]], run: str, provenance: int) -> None:

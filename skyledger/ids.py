@@ -15,12 +15,15 @@ every database; 14 bits last until 2034-11-10. The same layout is known to the d
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import healpy
 import numpy as np
 from numpy.typing import NDArray
 
 from skyledger.errors import UsageError
 
+PROMPT = 1  # database number of the living database
 NIGHT_ZERO_MJD = 47892  # 1990-01-01
 DATABASE_BITS, NIGHT_BITS, VISIT_BITS, DETECTOR_BITS, SERIAL_BITS = 10, 14, 11, 9, 19
 PIXEL_BITS, OBJECT_SERIAL_BITS = 14, 39
@@ -102,3 +105,11 @@ def parse_source_id(value: int) -> SourceId:
         detector=ccd & ((1 << DETECTOR_BITS) - 1),
         serial=value & ((1 << SERIAL_BITS) - 1),
     )
+
+
+def hpx29(ra: Any, decl: Any) -> Any:
+    """HEALPix pixel of positions [deg], nested, order 29; shape as given.
+
+    Its leading bits are the order-5 pixel of object ids: ``hpx29(ra, decl) >> 48``.
+    """
+    return healpy.ang2pix(1 << 29, np.asarray(ra), np.asarray(decl), nest=True, lonlat=True)
