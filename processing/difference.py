@@ -299,8 +299,13 @@ def _spread(values: NDArray[np.floating[Any]]) -> float:
 
 def _blank(model: FloatImage, variance: FloatImage, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Usable pixels where the template shows next to nothing; in crowded fields the emptiest."""
-    depth = np.abs(ndimage.gaussian_filter(model, 2)) / np.sqrt(variance)
-    limit = max(0.2, float(np.quantile(depth[good], 0.2))) if good.any() else 0.2
+    depth = ndimage.gaussian_filter(model, 2) / np.sqrt(variance)
+    if not good.any():
+        return good
+    # The template's own noise must not decide: a cut within it would select quiet pixels.
+    negative = depth[good][depth[good] < 0]
+    noise = 1.4826 * float(np.median(-negative)) if negative.size else 0.0
+    limit = max(0.2 + 4 * noise, float(np.quantile(depth[good], 0.2)))
     return np.asarray(good & (depth < limit))
 
 

@@ -100,9 +100,11 @@ def resample(
     shape = where.x.shape
     image, variance = np.zeros(shape, np.float32), np.full(shape, np.inf, np.float32)
     mask = np.zeros(shape, np.int32)
-    # A pixel that could not be filled is as good as no data.
+    # A pixel without a value and without a reason is taken for a defect.
     source_mask = exposure.mask.astype(np.int32)
-    source_mask[~np.isfinite(exposure.image)] |= int(Mask.NO_DATA)
+    source_mask[holes & ((source_mask & int(Mask.BAD | Mask.CR | Mask.NO_DATA)) == 0)] |= int(
+        Mask.BAD
+    )
     _resample(
         source, source_variance, source_mask, where.x, where.y, where.area, _weights(), image,
         variance, mask, int(Mask.NO_DATA), int(Mask.EDGE),
