@@ -56,6 +56,7 @@ def coarse_fwhm(image: FloatImage, bad: NDArray[np.bool_]) -> float:
     image = np.ascontiguousarray(image)
     background = sep.Background(image, mask=bad)
     plain = image - background.back()
+    sep.set_extract_pixstack(max(image.size, 300_000))
     found = sep.extract(plain, 15.0, err=background.globalrms, mask=bad, minarea=8)
     found = found[(found["flag"] == 0) & (found["npix"] > 8)]
     if len(found) == 0:
@@ -91,6 +92,8 @@ def detect(
     """
     image = np.ascontiguousarray(image)
     lost = (mask & int(Mask.BAD | Mask.NO_DATA)) != 0
+    # Room for every pixel to belong to a source, in place of an error on crowded frames.
+    sep.set_extract_pixstack(max(image.size, 300_000))
     found, segments = sep.extract(
         image,
         threshold / 3,

@@ -7,7 +7,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from processing.astrometry import pixel_scale
-from processing.exposure import Exposure
+from processing.exposure import Exposure, Mask
 from processing.psf import PsfModel, fwhm
 
 FloatArray = NDArray[np.float64]
@@ -87,7 +87,7 @@ def adaptive_moments(stamp: FloatArray) -> FloatArray:
 def sky_numbers(exposure: Exposure, background: float) -> dict[str, Any]:
     """Sky level [nJy/arcsec**2], pixel noise [nJy] and usable share of an image in nJy."""
     usable = exposure.usable()
-    empty = usable & (exposure.mask & (1 << 6) == 0)
+    empty = usable & (exposure.mask & int(Mask.DETECTED) == 0)
     values = exposure.image[empty if empty.any() else usable]
     middle = float(np.median(values))
     return {

@@ -102,10 +102,11 @@ def _frame(path: Path, instrument: Instrument) -> Frame:
         raise ConfigurationError(f"instrument {instrument.name} names no header keywords")
     with opened(path) as hdus:
         headers = [hdu.header for hdu in hdus]
-        if len(hdus) < 2:
+        if len(hdus) not in (2, 3):
+            count = len(hdus) - 1
             raise DataRejectedError(
-                f"{path.name} has no image after its primary header; a frame has one or two "
-                "snaps. Fetch the file again"
+                f"{path.name} has {count or 'no'} images after its primary header; a frame has one "
+                "or two snaps. Fetch the file again"
             )
         header = headers[0]
         for index, hdu in enumerate(hdus[1:], start=1):

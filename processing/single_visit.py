@@ -157,7 +157,7 @@ def _calibrate(
         "nPhotoStars": len(zero.used),
         "nStars": int(good.sum()),
         "fluxScale": zero.flux_scale,
-        "zeroPoint": 31.4 - 2.5 * np.log10(zero.flux_scale),
+        "zeroPoint": 31.4 - 2.5 * float(np.log10(zero.flux_scale)),
         "photoCalibRelErr": zero.relative_error,
         "photoCalibAbsErr": reference.absolute_error,
         "astromSysRaErr": float(np.sqrt(solution.covariance[0, 0])),

@@ -171,7 +171,7 @@ def test_files_that_are_no_frames(tmp_path, camera):
     assert "truncated" in reasons["cut.fits"]
     assert "cannot be read as FITS" in reasons["text.fits"]
     assert "cannot be read as FITS" in reasons["empty.fits"]
-    assert "no image after its primary header" in reasons["header_only.fits"]
+    assert "no images after its primary header" in reasons["header_only.fits"]
     assert "has 3 axes" in reasons["cube.fits"]
 
 
