@@ -25,7 +25,7 @@ from skyledger.errors import DataRejectedError
 FloatImage = NDArray[np.float32]
 _SIGMA_OF_FWHM = 2.3548
 _MIN_COVERAGE = 0.1  # of the visit's usable pixels that a template must reach
-_MAX_RESIDUAL = 0.15  # of a star's light left in the difference
+_MAX_RESIDUAL = 0.25  # of a star's light left, pixel by pixel, in the difference
 _SCORE_SD = (0.6, 1.6)  # measured noise over predicted
 _KERNEL_SUM = (0.5, 2.0)  # both images are calibrated: the flux ratio is near 1
 _WIDEST = 2.0  # template FWHM over the visit's
@@ -127,7 +127,9 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
     photons = np.maximum(made.model, 0) / np.float32(visit.electrons_per_unit)
     made.image[good] -= _sky_left(made.image, _blank(made.model, sky_visit, good))[good]
     variance = np.asarray(sky_visit + matching.sum**2 * sky_template + photons, np.float32)
-    residual = _residual_fraction(made.image, variance, made.model, good)
+    blank = _blank(made.model, variance, good)
+    floor = _spread(made.image[blank] / np.sqrt(variance[blank]))
+    residual = _residual_fraction(made.image, variance * np.float32(floor**2), made.model, good)
     variance += np.float32(residual**2) * made.model**2
     score, flux_err = tiles.likelihood(made.image, variance, good, made.stamps)
     changed = ndimage.binary_dilation(np.abs(score) > 5, iterations=int(4 * sigma_visit))
