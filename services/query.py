@@ -71,6 +71,8 @@ def _described(name: str, oid: int) -> ResultColumn:
         for c in relation.columns
         if c.sql_name == name or (name == "dec" and c.sql_name == "decl")
     ]
+    if not found and name in dd.all_derived():
+        found = [dd.all_derived()[name]]
     if not found:
         return ResultColumn(name, kind)
     first = found[0]
@@ -91,16 +93,17 @@ def _enter(cursor: Any, database: VirtualDatabase) -> datetime:
             instant = database.instant
             # Views of this transaction alone, with the instant written in: months that hold
             # nothing of it are never looked at.
-            for relation in dd.shipped().of_kind("living"):
+            cursor.execute(
+                "SELECT relname FROM pg_class "
+                "WHERE relnamespace = 'prompt_live'::regnamespace AND relkind = 'v'"
+            )
+            for (name,) in cursor.fetchall():
+                view = sql.Identifier(name)
                 cursor.execute(
-                    sql.SQL("CREATE TEMP VIEW {0} AS SELECT * FROM prompt_at.{0}({1})").format(
-                        sql.Identifier(relation.sql_name), sql.Literal(instant)
-                    )
-                )
-                cursor.execute(
-                    sql.SQL("GRANT SELECT ON {} TO {}").format(
-                        sql.Identifier(relation.sql_name), sql.Identifier(READER)
-                    )
+                    sql.SQL(
+                        "CREATE TEMP VIEW {0} AS SELECT * FROM prompt_at.{0}({1}); "
+                        "GRANT SELECT ON {0} TO {2}"
+                    ).format(view, sql.Literal(instant), sql.Identifier(READER))
                 )
             cursor.execute("SET LOCAL search_path = pg_temp, science, public")
         # Whoever writes prompt.X in full gets the same instant.

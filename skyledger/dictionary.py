@@ -5,6 +5,7 @@ columns and ``features.yaml`` the elements of the light-curve feature arrays. Fr
 tables, comments, published forms, COPY layout and documentation (GEN-02, GEN-29, L1DB-01, CAT-01).
 """
 
+import re
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -400,3 +401,27 @@ def flag_bit(relation: str, name: str) -> int:
 def feature_definitions() -> list[FeatureDefinition]:
     """Return the 32 periodic and 20 non-periodic light-curve features (L1DB-18), in order."""
     return parse_features(_text("features.yaml"), "features.yaml")
+
+
+_DERIVED = re.compile(r"^--\s*(\w+): (.+) \[(.*)\]$", re.MULTILINE)
+
+
+def derived_columns(text: str) -> list[Column]:
+    """Columns that the body of a denormalised relation defines in comment lines.
+
+    A line reads ``-- name: description [unit]`` (``db/views/*.sql``).
+    """
+    return [
+        Column(name=name, type="double precision", description=said, unit=unit or None)
+        for name, said, unit in _DERIVED.findall(text)
+    ]
+
+
+@lru_cache(maxsize=1)
+def all_derived() -> dict[str, Column]:
+    """Return the derived columns of all denormalised relations, by SQL name."""
+    return {
+        column.sql_name: column
+        for path in sorted((db_dir() / "views").glob("*.sql"))
+        for column in derived_columns(path.read_text(encoding="utf-8"))
+    }

@@ -12,6 +12,7 @@ From one dictionary entry come (design sections 4 and 5; GEN-19..21, L1DB-05):
 =====================  ==========================================================================
 """
 
+import re
 from dataclasses import dataclass, field
 
 from skyledger import dictionary as dd
@@ -98,6 +99,77 @@ def forms(relation: dd.Relation) -> list[Item]:
         ),
         Item(f"prompt.{name}", "view", by_setting, (f"prompt_history.{name}", "ledger.as_of")),
     ]
+
+
+_PUBLISHED = re.compile(r"\bprompt\.(\w+)")
+_FUNCTION = re.compile(r"\bscience\.(\w+)\(")
+
+
+def _inherited_comments(view: str, base: str) -> str:
+    """Build a statement that gives columns without a comment that of ``base``."""
+    return f"""DO $$ DECLARE c record; BEGIN
+  FOR c IN
+    SELECT a.attname, col_description(a.attrelid, a.attnum) AS said
+    FROM pg_attribute AS a JOIN pg_attribute AS mine ON mine.attname = a.attname
+    WHERE a.attrelid = '{base}'::regclass AND a.attnum > 0 AND mine.attrelid = '{view}'::regclass
+      AND col_description(mine.attrelid, mine.attnum) IS NULL
+  LOOP
+    EXECUTE format('COMMENT ON COLUMN {view}.%I IS %L', c.attname, c.said);
+  END LOOP;
+END $$;"""
+
+
+def stacked(name: str, text: str) -> list[Item]:
+    """Build the published forms of a denormalised relation from one body.
+
+    The body (``db/views/NAME.sql``) is a query on the relations of schema ``prompt``; comment
+    lines before it say what it is, and ``-- column: description [unit]`` what each column is that
+    the dictionary does not have (GEN-29, L1DB-05).
+    """
+    name = name.lower()
+    bases = sorted({base.lower() for base in _PUBLISHED.findall(text)})
+    functions = tuple(sorted({f"science.{f}" for f in _FUNCTION.findall(text)}))
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    own = dd.derived_columns(text)
+    said = " ".join(
+        line.removeprefix("--").strip()
+        for line in text.splitlines()
+        if line.startswith("--") and not dd.derived_columns(line)
+    )
+    items = []
+    for form in ("prompt_live", "prompt"):
+        view = f"{form}.{name}"
+        comments = [f"COMMENT ON VIEW {view} IS {_quote(said)};"]
+        comments += [
+            f"COMMENT ON COLUMN {view}.{column.sql_name} IS {_quote(md.comment(column))};"
+            for column in own
+        ]
+        # The other columns carry the comment of the relation they come from.
+        comments += [_inherited_comments(view, f"{form}.{base}") for base in bases]
+        shown = _PUBLISHED.sub(rf"{form}.\1", body)
+        items.append(
+            Item(
+                view,
+                "view",
+                f"CREATE VIEW {view} AS\n{shown};\n" + "\n".join(comments),
+                (*(f"{form}.{base}" for base in bases), *functions),
+            )
+        )
+    shown = _PUBLISHED.sub(r"prompt_at.\1(instant)", body)
+    items.append(
+        Item(
+            f"prompt_at.{name}",
+            "routine",
+            f"CREATE FUNCTION prompt_at.{name}(instant timestamp)\n"
+            f"RETURNS SETOF prompt_live.{name}\n"
+            f"LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000\nAS $$\n{shown}\n$$;\n"
+            f"COMMENT ON FUNCTION prompt_at.{name}(timestamp) IS "
+            + _quote(f"{said} As of an instant of ledger time (TAI).")
+            + ";",
+            (f"prompt_live.{name}", *(f"prompt_at.{base}" for base in bases), *functions),
+        )
+    )
+    return items
 
 
 def validation(relation: dd.Relation) -> Item:

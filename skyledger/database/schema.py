@@ -54,16 +54,16 @@ def managed_object(
 
 
 def _files() -> list[Item]:
-    """Read the replayed SQL files: functions and hand-written views."""
+    """Read the replayed SQL files: functions, and the bodies of denormalised relations."""
     found = []
-    for folder, kind in (("functions", "routine"), ("views", "view")):
-        for path in sorted((db_dir() / folder).rglob("*.sql")):
-            text = path.read_text(encoding="utf-8")
-            needs = tuple(
-                part.strip().lower() for line in _NEEDS.findall(text) for part in line.split(",")
-            )
-            name = f"{path.parent.name}.{path.stem}".lower()
-            found.append(Item(name, kind, text, needs))
+    for path in sorted((db_dir() / "functions").rglob("*.sql")):
+        text = path.read_text(encoding="utf-8")
+        needs = tuple(
+            part.strip().lower() for line in _NEEDS.findall(text) for part in line.split(",")
+        )
+        found.append(Item(f"{path.parent.name}.{path.stem}".lower(), "routine", text, needs))
+    for path in sorted((db_dir() / "views").glob("*.sql")):
+        found += published.stacked(path.stem, path.read_text(encoding="utf-8"))
     return found
 
 
