@@ -90,6 +90,7 @@ SELECT DISTINCT ON (p.proname) p.proname, p.proargnames,
 FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
 WHERE p.pronamespace = 'science'::regnamespace AND p.prokind = 'f' AND NOT p.proretset
     AND l.lanname = 'sql' AND p.provolatile = 'i' AND p.pronargs > 0
+    AND p.prosqlbody IS NOT NULL
     AND NOT EXISTS (SELECT FROM pg_aggregate AS a WHERE a.aggfinalfn = p.oid)
 ORDER BY p.proname, p.oid
 """
