@@ -112,4 +112,5 @@ class Exposure:
 
     def usable(self) -> NDArray[np.bool_]:
         """Pixels that carry usable flux, shape (ny, nx)."""
-        return (self.mask & int(UNUSABLE)) == 0
+        usable: NDArray[np.bool_] = (self.mask & int(UNUSABLE)) == 0
+        return usable
