@@ -16,7 +16,6 @@ from astropy.table import Table
 from ingest.copy import as_file, encode
 from skyledger import dictionary as dd
 from skyledger.database import metadata as md
-from skyledger.database.draft import SLOTS
 from skyledger.errors import DatabaseError, DataRejectedError
 
 _LOCK_CLASS = 7527
@@ -33,14 +32,14 @@ def slot(connection: Any) -> Iterator[int]:
     """
     number = None
     with connection.cursor() as cursor:
-        for candidate in range(SLOTS):
+        for candidate in range(md.SLOTS):
             cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", (_LOCK_CLASS, candidate))
             if cursor.fetchone()[0]:
                 number = candidate
                 break
         if number is None:
             raise DatabaseError(
-                f"all {SLOTS} staging slots are in use; wait for a running `skyledger process`"
+                f"all {md.SLOTS} staging slots are in use; wait for a running `skyledger process`"
             )
         try:
             cursor.execute("SELECT staging.clear(%s::smallint)", (number,))

@@ -14,7 +14,6 @@ from sqlalchemy.schema import CreateIndex, CreateTable, SetColumnComment, SetTab
 from skyledger import dictionary as dd
 from skyledger.database import metadata as md
 
-SLOTS = 8
 
 _PREAMBLE = """\
 CREATE SCHEMA IF NOT EXISTS ledger;
@@ -67,7 +66,7 @@ def ddl(dictionary: dd.Dictionary) -> str:
             parts.extend(
                 f"CREATE UNLOGGED TABLE {table.fullname}_s{slot} PARTITION OF {table.fullname} "
                 f"FOR VALUES IN ({slot});"
-                for slot in range(SLOTS)
+                for slot in range(md.SLOTS)
             )
     return "\n\n".join(parts) + "\n"
 

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql as pg
 from skyledger import dictionary as dd
 
 STORE, LEDGER, STAGING = "prompt_store", "ledger", "staging"
+SLOTS = 8  # staging slots: visits that can be loaded at the same time
 
 _TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     "bigint": sa.BigInteger(),
