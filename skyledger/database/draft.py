@@ -14,7 +14,6 @@ from sqlalchemy.schema import CreateIndex, CreateTable, SetColumnComment, SetTab
 from skyledger import dictionary as dd
 from skyledger.database import metadata as md
 
-
 _PREAMBLE = """\
 CREATE SCHEMA IF NOT EXISTS ledger;
 CREATE SCHEMA prompt_store;
