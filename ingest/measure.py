@@ -3,6 +3,7 @@
 Every outcome is a value: measurements, or the reason why there are none.
 """
 
+import os
 import traceback
 from dataclasses import dataclass
 from functools import lru_cache
@@ -88,6 +89,18 @@ def _choose(job: Job, pvi: Exposure) -> Registered:
     )
 
 
+def _keep(image: Exposure, path: str) -> None:
+    """Write an image among the products; no room for it is a reason, not a bug."""
+    try:
+        fits.write(image, products.for_writing(path))
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise DataRejectedError(
+            f"{products.root() / path} cannot be written: {reason}. Make room for images of "
+            f"{image.image.nbytes * 3 // 2**20 + 1} MB there, then run the same command again"
+        ) from error
+
+
 def measure(job: Job) -> Measured:
     """Process one frame to DIASources; writes the PVI and the difference image."""
     visit = job.frame.visit
@@ -95,7 +108,7 @@ def measure(job: Job) -> Measured:
         single = _calibrate(job)
         pvi = single.exposure
         kept = {"pviPath": products.pvi_path(visit.instrument, visit.visit_id, visit.ccd_visit_id)}
-        fits.write(pvi, products.for_writing(kept["pviPath"]))
+        _keep(pvi, kept["pviPath"])
         if visit.is_template:
             return Measured(job.frame, rows.ccd_visit(job.frame, pvi, kept), rows.detector(pvi))
         template = _choose(job, pvi)
@@ -104,7 +117,7 @@ def measure(job: Job) -> Measured:
         kept["differencePath"] = products.difference_path(
             visit.instrument, visit.visit_id, visit.ccd_visit_id
         )
-        fits.write(subtracted.exposure, products.for_writing(kept["differencePath"]))
+        _keep(subtracted.exposure, kept["differencePath"])
         described = rows.ccd_visit(
             job.frame,
             pvi,
@@ -138,5 +151,5 @@ def force(ccd_visit: dict[str, Any], ra: Any, decl: Any) -> Table:
 def combine(paths: list[str], target: str) -> dict[str, Any]:
     """Build a template from calibrated visits on disk, write it, and return its row."""
     template = coadd.build_template([fits.read(products.root() / path) for path in paths])
-    fits.write(template, products.for_writing(target))
+    _keep(template, target)
     return rows.template(template)

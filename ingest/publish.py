@@ -278,6 +278,13 @@ def publish_visit(
                 if attempt == _ATTEMPTS:
                     _give_up(connection, batch, f"other publications interfered {attempt} times")
                     raise
+            except DataRejectedError as error:
+                _give_up(connection, batch, str(error))
+                outcome.failures += [(one.frame.visit.detector, str(error)) for one in good]
+                return outcome
+            except KeyboardInterrupt:
+                _give_up(connection, batch, "interrupted; run the same command again")
+                raise
             except BaseException as error:
                 _give_up(connection, batch, f"{type(error).__name__}: {error}".strip())
                 raise
@@ -295,4 +302,4 @@ def _give_up(connection: Any, batch: int, reason: str) -> None:
             cursor.execute("SELECT ledger.fail_batch(%s, %s)", (batch, reason))
         connection.commit()
     except psycopg2.Error:
-        log.exception("batch %s: the reason of its failure could not be stored: %s", batch, reason)
+        log.warning("batch %s stays open: its failure could not be stored: %s", batch, reason)

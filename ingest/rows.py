@@ -153,6 +153,10 @@ def table(rows: Iterable[Mapping[str, Any]], relation: dd.Relation) -> dict[str,
             kind = np.float64 if column.type in _FLOATS else np.int64
             filled = [0 if g else v for v, g in zip(values, gone, strict=True)]
             columns[name] = np.ma.MaskedArray(np.array(filled, dtype=kind), mask=gone)
+        elif column is not None and column.shape and column.type.removesuffix("[]") in _FLOATS:
+            size = int(np.prod(column.shape))
+            whole = [np.full(size, np.nan) if v is None else np.asarray(v, float) for v in values]
+            columns[name] = np.ma.masked_invalid(np.array(whole).reshape(len(values), size))
         elif column is not None and column.type == "boolean":
             columns[name] = np.ma.MaskedArray(
                 [bool(v) for v in values], mask=[v is None for v in values]

@@ -10,20 +10,26 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import groupby
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+import psycopg2
 
 from ingest import measure, templates
 from ingest.measure import Job, Measured
 from ingest.publish import Published, publish_visit
+from ingest.workers import worker_pool
 from processing import instrument as instruments
 from processing.instrument import Instrument
 from processing.reader import Frame, scan
 from skyledger import provenance
-from skyledger.errors import DataRejectedError
+from skyledger.errors import DatabaseError, DataRejectedError
 
 Progress = Callable[[str, int, int], None]  # what, done, of how many
+_LOST = (
+    "a worker process was killed (out of memory?), and with it the visits in work; "
+    "run the same command again, with fewer --workers"
+)
 
 
 @dataclass
@@ -33,6 +39,7 @@ class Outcome:
     visits: list[Published] = field(default_factory=list)
     templates: list[dict[str, Any]] = field(default_factory=list)
     refused: list[tuple[Path, str]] = field(default_factory=list)  # unreadable files
+    without_template: list[tuple[str, str]] = field(default_factory=list)  # (band, reason)
     bugs: int = 0
 
     @property
@@ -79,18 +86,30 @@ class _Night:
         self, pool: ProcessPoolExecutor, visits: Sequence[Sequence[Job]]
     ) -> Iterator[list[Measured]]:
         """Measure visits ahead of their publication, but not more than the workers can hold."""
-        waiting: deque[list[Future[Measured]]] = deque()
+        waiting: deque[list[tuple[Job, Future[Measured]]]] = deque()
         todo = iter(visits)
+        lost: BrokenProcessPool | None = None
+
+        def hand_over() -> None:
+            jobs = next(todo, None)
+            if jobs is not None:
+                waiting.append([(job, pool.submit(measure.measure, job)) for job in jobs])
+
         for _ in range(self.workers + 1):
-            jobs = next(todo, None)
-            if jobs is not None:
-                waiting.append([pool.submit(measure.measure, job) for job in jobs])
+            hand_over()
         while waiting:
-            futures = waiting.popleft()
-            yield [future.result() for future in futures]
-            jobs = next(todo, None)
-            if jobs is not None:
-                waiting.append([pool.submit(measure.measure, job) for job in jobs])
+            found = []
+            for job, future in waiting.popleft():
+                try:
+                    found.append(future.result())
+                except BrokenProcessPool as error:
+                    lost = error
+                    found.append(Measured(job.frame, reason=_LOST))
+            yield found
+            if lost is None:
+                hand_over()
+        if lost is not None:
+            raise lost
 
     def publish(
         self,
@@ -127,12 +146,15 @@ class _Night:
                     number = templates.new_id(cursor, *cursor.fetchone())
                     path = templates.target(self.used.name, number)
                     future = pool.submit(measure.combine, [p for _, p in inputs], path)
-                    waiting.append((number, path, future))
+                    waiting.append((band, number, path, future))
         self.connection.commit()
         progress("templates", 0, len(waiting))
-        for done, (number, path, future) in enumerate(waiting, start=1):
-            row = {**future.result(), "templateId": number, "path": path}
-            self.outcome.templates.append(row)
+        for done, (band, number, path, future) in enumerate(waiting, start=1):
+            try:
+                row = {**future.result(), "templateId": number, "path": path}
+                self.outcome.templates.append(row)
+            except DataRejectedError as error:
+                self.outcome.without_template.append((band, str(error)))
             progress("templates", done, len(waiting))
         if self.outcome.templates:
             templates.register(self.connection, self.outcome.templates, self.run, self.provenance)
@@ -148,10 +170,14 @@ class _Night:
         self.connection.commit()
         return _by_visit(jobs)
 
-    def refuse(self, problems: Sequence[tuple[Path, str]]) -> None:
-        """Keep the files that could not be read, with their reason."""
+    def refuse(self, frames: Sequence[Frame], problems: Sequence[tuple[Path, str]]) -> None:
+        """Keep the files that could not be read, with their reason; forget those that now can."""
         self.outcome.refused = list(problems)
         with self.connection.cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM ledger.refusedfile WHERE path = ANY(%s)",
+                ([str(path) for frame in frames for path in frame.paths],),
+            )
             for path, reason in problems:
                 cursor.execute(
                     "INSERT INTO ledger.refusedfile (path, instrument, reason, refusedtai) "
@@ -192,29 +218,34 @@ def process_directory(
     Raises
     ------
     DataRejectedError
-        If there is nothing in the folder that could be processed.
+        If there is nothing in the folder that could be processed, or a worker was killed.
+    DatabaseError
+        If the database failed meanwhile; the visit on its way can be published again.
     """
     used = instruments.load(instrument)
     directory = directory.resolve()
     frames, problems = scan(directory, used)
     night = _Night(connection, directory, used, run, workers)
-    night.refuse(problems)
+    night.refuse(frames, problems)
     before = night.published_before(frames)
     todo = [f for f in frames if (f.visit.visit_id, f.visit.detector) not in before]
     for visit_id in sorted({f.visit.visit_id for f in frames} - {f.visit.visit_id for f in todo}):
         detectors = [f.visit.detector for f in frames if f.visit.visit_id == visit_id]
         night.outcome.visits.append(Published(visit_id, skipped=detectors))
-    # A fresh interpreter a worker: forked ones would share the parent's connection.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
+    try:
+        with worker_pool(workers) as pool:
             season = [night.job(f) for f in todo if f.visit.is_template]
             night.publish(pool, _by_visit(season), "template visits", progress)
             night.make_templates(pool, progress)
             survey = night.survey_jobs([f for f in todo if not f.visit.is_template])
             night.publish(pool, survey, "visits", progress)
-        except BrokenProcessPool as error:
-            raise DataRejectedError(
-                "a worker process was killed (out of memory?); nothing half-done is visible. "
-                "Run the same command again, with fewer --workers"
-            ) from error
+    except BrokenProcessPool as error:
+        raise DataRejectedError(f"{_LOST}. What was published before is safe") from error
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        reason = " ".join(str(error).split())
+        raise DatabaseError(
+            f"the database failed during publication: {reason}. What was published before is "
+            f"safe, nothing half-done is visible; when `skyledger db check` is content, run the "
+            f"same command again"
+        ) from error
     return night.outcome

@@ -43,6 +43,12 @@ def slot(connection: Any) -> Iterator[int]:
             )
         try:
             cursor.execute("SELECT staging.clear(%s::smallint)", (number,))
+            # An open batch of a slot that is free belongs to nobody any more.
+            cursor.execute(
+                "SELECT ledger.fail_batch(batchid, 'its session ended before the publication') "
+                "FROM ledger.batch WHERE slot = %s AND state = 'open'",
+                (number,),
+            )
             connection.commit()
             yield number
         finally:
