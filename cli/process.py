@@ -73,6 +73,8 @@ def report(outcome: runs.Outcome, console: Console) -> None:
     console.print(table)
     for path, reason in outcome.refused:
         console.print(f"refused {path.name}: {reason}", style="yellow", markup=False)
+    for band, reason in outcome.without_template:
+        console.print(f"no template in {band}: {reason}", style="red", markup=False)
     for visit_id, detector, reason in outcome.failures:
         console.print(
             f"visit {visit_id} detector {detector} failed: {reason}", style="red", markup=False
@@ -94,7 +96,7 @@ def process(
     console = Console()
     outcome = process_folder(directory, instrument, run, workers, console)
     report(outcome, console)
-    bad = len(outcome.failures) + len(outcome.refused)
+    bad = len(outcome.failures) + len(outcome.refused) + len(outcome.without_template)
     if outcome.bugs:
         raise SkyledgerError(
             f"{outcome.bugs} frames met a programming error; their visits are marked failed. "

@@ -19,6 +19,7 @@ from ingest.measure import Measured
 from ingest.staging import slot, stage
 from skyledger import dictionary as dd
 from skyledger import ids
+from skyledger.errors import DataRejectedError
 
 log = logging.getLogger(__name__)
 
@@ -169,6 +170,21 @@ def _stage_visit(
     stage(connection, dictionary["CcdVisit"], rows.table(listed, dictionary["CcdVisit"]), number)
 
 
+def _require_visit(cursor: Any, batch: int, visit_id: int) -> None:
+    """Refuse a visit whose own rows broke a rule: without them its sources mean nothing."""
+    broken = _one(
+        cursor,
+        "SELECT string_agg(reason, '; ') FROM ledger.rejected "
+        "WHERE batchid = %s AND relation IN ('Visit', 'CcdVisit')",
+        batch,
+    )[0]
+    if broken is not None:
+        raise DataRejectedError(
+            f"visit {visit_id}: {broken}; correct the header of the frame, then run the same "
+            f"command again"
+        )
+
+
 def _load(
     connection: Any,
     number: int,
@@ -188,6 +204,7 @@ def _load(
         counts["rejected"] += _one(
             cursor, "SELECT staging.validate(%s::smallint, %s)", number, batch
         )[0]
+        _require_visit(cursor, batch, found[0].frame.visit.visit_id)
         _matched, new = _one(cursor, "SELECT * FROM staging.associate(%s::smallint)", number)
         counts["new DIAObject"] = new
         counts["DIAObject"] = _one(cursor, "SELECT staging.characterize(%s::smallint)", number)[0]

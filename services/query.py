@@ -14,7 +14,7 @@ import psycopg2
 from psycopg2 import sql
 
 from skyledger import dictionary as dd
-from skyledger.errors import QueryRefusedError
+from skyledger.errors import DatabaseError, QueryRefusedError
 from skyledger.virtual import VirtualDatabase
 
 READER = "skyledger_reader"
@@ -161,6 +161,8 @@ def run(
     ------
     QueryRefusedError
         With PostgreSQL's reason, position and hint in one line.
+    DatabaseError
+        If the server ended the session.
     """
     database = resolve(connection, database)
     try:
@@ -176,10 +178,16 @@ def run(
             rows = cursor.fetchall()
         return Answer(database.name, instant, columns, rows)
     except psycopg2.Error as error:
+        if connection.closed:
+            raise DatabaseError(
+                f"the database failed while it answered: {' '.join(str(error).split())}. When "
+                f"`skyledger db check` is content, ask again"
+            ) from error
         raise QueryRefusedError(_sentence(error)) from error
     finally:
-        connection.rollback()
-        connection.set_session(isolation_level="DEFAULT")
+        if not connection.closed:
+            connection.rollback()
+            connection.set_session(isolation_level="DEFAULT")
 
 
 def _sentence(error: psycopg2.Error) -> str:
