@@ -65,14 +65,13 @@ def _section(words: list[str], command: Any) -> list[str]:
 def page() -> str:
     """Return the page in Markdown."""
     top = typer.main.get_command(main.build(None))
-    parts = [
-        "(commands)=\n# Commands\n",
+    intro = (
+        "(commands)=\n# Commands\n\n"
         "Each command also explains itself: `skyledger COMMAND --help`. Messages about errors are "
         "one line on standard error; what the exit codes mean is listed under "
-        "[exit codes](../exit-codes.md).\n",
-        *_section(["skyledger"], top),
-    ]
-    return "\n".join(parts)
+        "[exit codes](../exit-codes.md).\n"
+    )
+    return "\n".join([intro, *_section(["skyledger"], top)])
 
 
 def write(folder: Path) -> Path:

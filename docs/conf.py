@@ -15,6 +15,7 @@ import commands  # noqa: E402 - found through the path set above
 import functions  # noqa: E402
 import tables  # noqa: E402
 import traceability  # noqa: E402
+import views  # noqa: E402
 
 from skyledger import __version__  # noqa: E402
 
@@ -44,6 +45,7 @@ def write_pages(_app: Any = None) -> None:
     commands.write(folder)
     functions.write(folder)
     traceability.write(folder)
+    views.write(folder)
 
 
 def setup(app: Any) -> dict[str, bool]:

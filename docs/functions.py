@@ -134,12 +134,13 @@ def _entries(functions: list[Function], level: str) -> list[str]:
 def page() -> str:
     """Return the page in Markdown."""
     functions = load()
-    parts = [
-        "(functions)=\n# SQL functions\n",
+    intro = (
+        "(functions)=\n# SQL functions\n\n"
         "Units stand in brackets. A function of NULL is NULL, and a number that does not exist is "
         "NULL too, never NaN. Scalar functions are plain SQL that the planner writes out in "
-        "place, so that they cost no more than their formula.\n",
-    ]
+        "place, so that they cost no more than their formula.\n"
+    )
+    parts = [intro]
     for schema, words in SCHEMAS.items():
         of_schema = [f for f in functions if f.schema == schema]
         parts.append(f"## Schema {schema}\n\n{words}\n")

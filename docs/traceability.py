@@ -69,7 +69,7 @@ def _marks(node: ast.AST, owner: str) -> Iterator[tuple[str, str]]:
     if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("mark.requirement"):
         for argument in node.args:
             if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
-                raise ValueError(f"line {node.lineno}: a requirement is named by a plain string")
+                raise TypeError(f"line {node.lineno}: a requirement is named by a plain string")
             yield argument.value, owner
     for child in ast.iter_child_nodes(node):
         yield from _marks(child, owner)
@@ -80,7 +80,7 @@ def proofs(folder: Path = TESTS) -> list[Proof]:
 
     Raises
     ------
-    ValueError
+    TypeError
         If a mark names something else than plain strings.
     """
     found = set()
@@ -89,13 +89,13 @@ def proofs(folder: Path = TESTS) -> list[Proof]:
         file = path.relative_to(folder).as_posix()
         try:
             found |= {Proof(name, file, test or path.stem) for name, test in _marks(tree, "")}
-        except ValueError as error:
-            raise ValueError(f"{file}: {error}") from error
+        except TypeError as error:
+            raise TypeError(f"{file}: {error}") from error
     return sorted(found, key=lambda p: (p.demand, p.file, p.test))
 
 
 def _tests(listed: list[Proof]) -> str:
-    """Tests of one demand, by file."""
+    """List the tests of one demand, by file."""
     parts = []
     for file in dict.fromkeys(p.file for p in listed):
         names = ", ".join(f"`{p.test}`" for p in listed if p.file == file)
@@ -141,16 +141,16 @@ def page(areas: list[Area], found: list[Proof]) -> str:
         )
     proven = {p.demand for p in found}
     open_rows = [row.name for area in areas for row in area.demands if row.name not in proven]
-    parts = [
-        "(traceability)=\n# Traceability\n",
+    intro = (
+        "(traceability)=\n# Traceability\n\n"
         "The [Data Products Definition Document](https://ls.st/dpdd) makes "
         f"{len(known)} demands, counted one by one. Tests name {len(proven)} of them; for "
         f"{len(open_rows)} there is no test yet. A test in this list proves *something* of its "
         "demand, not always all of it: what it compares and how closely is written in the test. "
         "What is not built is also said in words under "
-        "[what it does not do](../../what-it-does-not-do.md).\n",
-        "## Demands and their tests\n",
-    ]
+        "[what it does not do](../../what-it-does-not-do.md).\n"
+    )
+    parts = [intro, "## Demands and their tests\n"]
     for area in areas:
         count = sum(row.name in proven for row in area.demands)
         parts.append(

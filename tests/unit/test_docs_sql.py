@@ -123,10 +123,9 @@ def _publish(connection: Any, night: int, made_by: int, forced_for: int | None) 
                 "totFluxErr": np.array([50.0]),
             }  # fmt: skip
             stage(connection, DD["DIAForcedSource"], forced, number)
-        for call in ("validate(%s::smallint, %s)", "associate(%s::smallint)",
-                     "characterize(%s::smallint)", "characterize_fluxes(%s::smallint)"):  # fmt: skip
-            values = (number, batch) if "validate" in call else (number,)
-            cursor.execute(f"SELECT * FROM staging.{call}", values)
+        cursor.execute("SELECT staging.validate(%s::smallint, %s)", (number, batch))
+        for step in ("associate", "characterize", "characterize_fluxes"):
+            cursor.execute(f"SELECT staging.{step}(%s::smallint)", (number,))
         cursor.execute("SELECT ledger.publish(%s)", (batch,))
         epoch: datetime = cursor.fetchone()[0]
         connection.commit()
@@ -156,8 +155,8 @@ def archive(server: Cluster, template: str) -> Iterator[Archive]:
                        "WHERE visitid = (SELECT max(visitid) FROM ledger.delivery)")  # fmt: skip
         cursor.execute("INSERT INTO ledger.refusedfile VALUES ('raw/1-0.fits', 'simulated', "
                        "'is cut off', science.tai_now())")  # fmt: skip
-        cursor.execute("INSERT INTO ledger.rejected VALUES (1, 1, 'DIASource', 'ra = 400 is above 360', "
-                       "'{}', science.tai_now())")  # fmt: skip
+        cursor.execute("INSERT INTO ledger.rejected VALUES (1, 1, 'DIASource', 'ra = 400'"
+                       ", '{}', science.tai_now())")  # fmt: skip
     connection.commit()
     yield Archive(connection, first, object_id)
     connection.close()

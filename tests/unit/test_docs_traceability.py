@@ -74,7 +74,8 @@ def test_marks_are_found_wherever_they_stand(traceability, tmp_path: Path) -> No
         "def test_one(): ...\n"
         '@pytest.mark.requirement("A-04")\n'
         "class TestTwo:\n"
-        '    @pytest.mark.parametrize("x", [pytest.param(1, marks=pytest.mark.requirement("A-05"))])\n'
+        '    @pytest.mark.parametrize("x", [pytest.param(1, marks=pytest.mark.'
+        'requirement("A-05"))])\n'
         "    def test_three(self, x): ...\n",
         encoding="utf-8",
     )
@@ -94,9 +95,7 @@ def test_marks_that_cannot_be_read_or_are_unknown_are_refused(
 ) -> None:
     path = tmp_path / "test_some.py"
     path.write_text("@pytest.mark.requirement(*ROWS)\ndef test_one(): ...\n", encoding="utf-8")
-    with pytest.raises(
-        ValueError, match=r"test_some.py: line 1: a requirement is named by a plain"
-    ):
+    with pytest.raises(TypeError, match=r"test_some.py: line 1: a requirement is named by a plain"):
         traceability.proofs(tmp_path)
     path.write_text('@pytest.mark.requirement("GEN-99")\ndef test_one(): ...\n', encoding="utf-8")
     with pytest.raises(ValueError, match=r"does not list: GEN-99 in test_some.py"):
