@@ -9,7 +9,7 @@ repository=$(cd -- "$(dirname -- "$0")/.." && pwd)
 place=$(mktemp -d)
 checkout="/srv/a check out"
 choice=("$@")
-[ $# -gt 0 ] || choice=(-k "test_settings_of_the_server or real_extension")
+[ $# -gt 0 ] || choice=(tests/database/test_cluster.py tests/database/test_pgsphere.py)
 trap 'rm -rf --one-file-system "$place"' EXIT
 
 # Run a command in a tree as a user. Its mounts and processes end with it.
@@ -22,6 +22,7 @@ inside() {
     shift 2
     mount -t proc proc "$tree/proc"
     mount --rbind /dev "$tree/dev"
+    mount -t tmpfs -o mode=1777 shm "$tree/dev/shm"
     home=/root
     [ "$user" = root ] || home=/home/$user
     exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$home" \
