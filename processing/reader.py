@@ -16,7 +16,7 @@ from processing.exposure import VisitInfo
 from processing.instrument import Instrument, Keywords
 from processing.raw import RawImage, amplifiers_of, number, opened, raw_image, value
 from skyledger import ids
-from skyledger.errors import ConfigurationError, DataRejectedError
+from skyledger.errors import ConfigurationError, DataRejectedError, UsageError
 
 Problem = tuple[Path, str]
 
@@ -150,6 +150,12 @@ def _visit(
     visit_id, detector = (
         int(number(path, header, word)) for word in (words.visit_id, words.detector)
     )
+    try:
+        ccd_visit_id = ids.ccd_visit_id(visit_id, detector)
+    except UsageError as error:
+        raise DataRejectedError(
+            f"{path.name}: {error}; correct {words.visit_id} or {words.detector}"
+        ) from None
     exposure_time = number(path, header, words.exposure_time)
     if exposure_time <= 0:
         raise DataRejectedError(
@@ -166,7 +172,7 @@ def _visit(
     return VisitInfo(
         instrument=instrument.name,
         visit_id=visit_id,
-        ccd_visit_id=ids.ccd_visit_id(visit_id, detector),
+        ccd_visit_id=ccd_visit_id,
         detector=detector,
         band=instrument.filters[filter_name].band,
         filter_name=filter_name,
