@@ -29,6 +29,7 @@ NOT_INLINED = {
     "aperture_flux": "sums over an array with a sub-select",
     "flag_names": "reads a table with a sub-select",
     "leap_seconds": "returns rows",
+    "polygon": "collects vertices with a sub-select",
     "tai_now": "volatile: the clock is read once and used twice",
     "mjd_now": "volatile, through tai_now",
     "weighted_accumulate": "transition of aggregates, in PL/pgSQL",

@@ -288,3 +288,26 @@ def test_star_at_rest_stays(connection):
 def test_unknown_motion_gives_unknown_position(connection, name, missing):
     arguments = ["NULL" if k == missing else "1" for k in range(6)]
     assert evaluate(connection, f"science.{name}({', '.join(arguments)})", k=[1]) == [None]
+
+
+@pytest.mark.parametrize(("ra", "decl"), [(10.0, 0.0), (0.0, -60.0), (123.0, 89.9)])
+def test_polygon_of_a_footprint_holds_its_middle_and_has_its_area(connection, ra, decl):
+    half = np.radians(0.05)
+    centre = SkyCoord(ra, decl, unit="deg")
+    corners = [
+        centre.directional_offset_by(bearing * u.deg, half * np.sqrt(2) * u.rad)
+        for bearing in (225, 135, 45, 315)
+    ]
+    vertices = [v for c in corners for v in (c.ra.deg, c.dec.deg)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT spoint(radians(%s), radians(%s)) <@ science.polygon(%s::float8[]), "
+            "spoint(radians(%s), radians(%s)) <@ science.polygon(%s::float8[]), "
+            "area(science.polygon(%s::float8[]))",
+            (ra, decl, vertices, ra, decl - 0.06, vertices, vertices),
+        )
+        inside, outside, area = cursor.fetchone()
+    assert inside
+    assert not outside
+    # A square of side 2 * half on the tangent plane; the sphere differs by half**2 / 3.
+    assert area == pytest.approx(4 * half**2, rel=1e-4)
