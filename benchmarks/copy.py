@@ -2,15 +2,18 @@
 
 Both sides start from the same columns of a DIASource table (all columns, a tenth of the values of
 nullable columns missing) and end with the rows in the same UNLOGGED staging table; client and
-server work of both is within the measured time. ``value`` is rows a second of wall time; ``ratio``
-is binary over text, wall against wall, ``cpu`` the same in CPU seconds of the client.
+server work of both is counted. ``value`` is rows a second of wall time; ``ratio`` compares the CPU
+seconds of client and server together, which other work on the machine hardly disturbs; ``wall``
+is the same ratio in wall time.
 """
 
 import io
 import json
+import os
 import shutil
 import statistics
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,6 +68,12 @@ def text(relation: dd.Relation, rows: dict[str, Any]) -> io.StringIO:
     return io.StringIO("\n".join("\t".join(row) for row in zip(*lists, strict=True)) + "\n")
 
 
+def backend_cpu(pid: int) -> float:
+    """CPU seconds that a server process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", maxsplit=1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     """Load the same rows in turn both ways and print the figures."""
     relation = dd.shipped()["DIASource"]
@@ -86,7 +95,8 @@ def main() -> None:
                 for way, times in spent.items():
                     cursor.execute("SELECT staging.clear(%s::smallint)", (number,))
                     connection.commit()
-                    wall, cpu = time.perf_counter(), time.process_time()
+                    pid = connection.info.backend_pid
+                    wall, cpu = time.perf_counter(), time.process_time() + backend_cpu(pid)
                     if way == "binary":
                         stage(connection, relation, rows, number)
                     else:
@@ -96,7 +106,8 @@ def main() -> None:
                         )
                     connection.commit()
                     if turn:  # the first turn warms up
-                        times.append((time.perf_counter() - wall, time.process_time() - cpu))
+                        spent_cpu = time.process_time() + backend_cpu(pid) - cpu
+                        times.append((time.perf_counter() - wall, spent_cpu))
                     cursor.execute("SELECT count(*) FROM staging.diasource")
                     found = cursor.fetchone()
                     if found != (ROWS,):
@@ -117,8 +128,8 @@ def main() -> None:
                 "name": "copy.diasource",
                 "value": round(ROWS / statistics.median(t[0] for t in spent["binary"])),
                 "unit": "rows/s",
-                "ratio": round(wall_ratio, 2),
-                "cpu": round(cpu_ratio, 2),
+                "ratio": round(cpu_ratio, 2),
+                "wall": round(wall_ratio, 2),
                 "against": "psycopg2 text COPY",
             }
         )
