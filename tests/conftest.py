@@ -10,6 +10,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import parse_dsn
+from pytest_postgresql.janitor import DatabaseJanitor
 
 from skyledger.database import schema
 from skyledger.database.cluster import Cluster, temporary_home
@@ -97,22 +99,32 @@ class Database:
         return {"SKYLEDGER_DATABASE_URL": self.dsn}
 
 
+def _janitor(server: Cluster, name: str, template: str) -> DatabaseJanitor:
+    """Creator and remover of one database; it closes what a test leaves open."""
+    where = parse_dsn(server.dsn("postgres"))
+    return DatabaseJanitor(
+        user=where["user"],
+        host=where["host"],
+        port=where["port"],
+        dbname=name,
+        template_dbname=template,
+    )
+
+
 @pytest.fixture
 def fresh_database(server: Cluster, template: str) -> Iterator[Database]:
     """Yield a clone of the complete database that disappears after the test."""
     name = f"fresh_{uuid.uuid4().hex[:12]}"
-    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield Database(name, server.dsn(name))
-    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with _janitor(server, name, template):
+        yield Database(name, server.dsn(name))
 
 
 @pytest.fixture
 def empty_database(server: Cluster) -> Iterator[Database]:
     """Yield a new database with nothing in it that disappears after the test."""
     name = f"empty_{uuid.uuid4().hex[:12]}"
-    _execute(server, f"CREATE DATABASE {name} TEMPLATE template0")
-    yield Database(name, server.dsn(name))
-    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with _janitor(server, name, "template0"):
+        yield Database(name, server.dsn(name))
 
 
 @pytest.fixture(scope="session")

@@ -298,7 +298,7 @@ def test_polygon_of_a_footprint_holds_its_middle_and_has_its_area(connection, ra
         centre.directional_offset_by(bearing * u.deg, half * np.sqrt(2) * u.rad)
         for bearing in (225, 135, 45, 315)
     ]
-    vertices = [v for c in corners for v in (c.ra.deg, c.dec.deg)]
+    vertices = [float(v) for c in corners for v in (c.ra.deg, c.dec.deg)]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT spoint(radians(%s), radians(%s)) <@ science.polygon(%s::float8[]), "
