@@ -88,9 +88,12 @@ def process(
     run: Annotated[
         str, typer.Option(help="Pipeline run; repeating a run loads only what is missing.")
     ] = "prompt",
-    workers: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = min(
-        os.cpu_count() or 1, 8
-    ),
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Number of worker processes.", show_default="one a core, at most 8"
+        ),
+    ] = min(os.cpu_count() or 1, 8),
 ) -> None:
     """Process a folder of frames: templates first, then every visit, each published at once."""
     console = Console()

@@ -48,7 +48,7 @@ def _section(words: list[str], command: Any) -> list[str]:
     if len(words) > 1:
         parts.append(f"{'#' * len(words)} `{' '.join(words)}`\n")
         parts.append(_plain(" ".join((command.help or "").split())) + "\n")
-    if not subcommands:
+    if not subcommands and command.params:
         parts.append(f"```text\n{_usage(words, command)}\n```\n")
         rows = [
             f"| `{_name(p)}` | {_plain(p.help or '')} | {_default(p)} |"

@@ -25,7 +25,7 @@ project_copyright = author
 version = release = __version__
 
 extensions = ["myst_parser"]
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["attrs_block"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 nitpicky = True
@@ -34,6 +34,7 @@ highlight_language = "none"
 html_theme = "furo"
 html_title = f"Skyledger {release}"
 html_static_path = ["_static"]
+html_css_files = ["skyledger.css"]
 html_copy_source = False
 html_show_sphinx = False
 

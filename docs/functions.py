@@ -16,6 +16,7 @@ _MADE = re.compile(
     re.DOTALL,
 )
 _RETURNS = re.compile(r"^RETURNS\s+(.+?)\s*$", re.MULTILINE)
+_LINE = 90  # characters that a page shows without scrolling
 _FINAL = re.compile(r"FINALFUNC = (\w+\.\w+)")
 
 # Topics of the functions for astronomers, in the order of the page.
@@ -54,9 +55,13 @@ class Function:
 
     @property
     def signature(self) -> str:
-        """Name, arguments and what comes back, on one line."""
+        """Name, arguments and what comes back; an argument a line where one line is too long."""
         returns = f" → {self.returns}" if self.returns else ""
-        return f"{self.schema}.{self.name}({self.arguments}){returns}"
+        line = f"{self.schema}.{self.name}({self.arguments}){returns}"
+        if len(line) <= _LINE:
+            return line
+        listed = ",\n    ".join(self.arguments.split(", "))
+        return f"{self.schema}.{self.name}(\n    {listed}){returns}"
 
 
 def _ground(text: str) -> str:
@@ -127,7 +132,7 @@ def _entries(functions: list[Function], level: str) -> list[str]:
         parts.append(f"{level} {_plain(name)}\n\n```text\n{listed}\n```\n")
         parts += [_plain(text) + "\n" for text in dict.fromkeys(f.comment for f in same)]
         ground = same[0].ground
-        parts.append(_plain(ground[:1].upper() + ground[1:]) + "\n")
+        parts.append("{.ground}\n" + _plain(ground[:1].upper() + ground[1:]) + "\n")
     return parts
 
 
@@ -136,8 +141,8 @@ def page() -> str:
     functions = load()
     intro = (
         "(functions)=\n# SQL functions\n\n"
-        "Units stand in brackets. A function of NULL is NULL, and a number that does not exist is "
-        "NULL too, never NaN. Scalar functions are plain SQL that the planner writes out in "
+        "Units stand in brackets. Where there is no number the answer is NULL, never NaN. Scalar "
+        "functions are plain SQL that the planner writes out in "
         "place, so that they cost no more than their formula.\n"
     )
     parts = [intro]

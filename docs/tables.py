@@ -53,12 +53,12 @@ def _column_row(column: dd.Column) -> list[str]:
     requirements = f" ({', '.join(column.requirements)})" if column.requirements else ""
     return [
         f"`{column.name}`",
-        f"`{_type(column)}`",
-        f"`{column.unit}`" if column.unit else "",
-        "yes" if column.nullable else "no",
-        f"`{column.ucd}`" if column.ucd else "",
-        f"{column.row}: `{column.dpdd}`" if column.row is not None else "",
         _plain(column.description + _range(column) + requirements),
+        f"`{column.unit}`" if column.unit else "",
+        f"`{_type(column)}`",
+        "yes" if column.nullable else "no",
+        f"{column.row}: `{column.dpdd}`" if column.row is not None else "",
+        f"`{column.ucd}`" if column.ucd else "",
     ]
 
 
@@ -92,7 +92,7 @@ def relation_page(relation: dd.Relation) -> str:
     if relation.requirements:
         facts.append("Requirements: " + ", ".join(relation.requirements) + ".")
     parts.append("\n".join(f"- {fact}" for fact in facts) + "\n")
-    header = ["column", "type", "unit", "NULL", "UCD", "row", "meaning"]
+    header = ["column", "meaning", "unit", "type", "NULL", "row", "UCD"]
     parts.append(_table(header, [_column_row(column) for column in relation.columns]))
     if any(column.name == "flags" for column in relation.columns):
         parts.append("The bits of `flags` are explained under [flags](flags.md).\n")

@@ -153,9 +153,7 @@ def page(areas: list[Area], found: list[Proof]) -> str:
     parts = [intro, "## Demands and their tests\n"]
     for area in areas:
         count = sum(row.name in proven for row in area.demands)
-        parts.append(
-            f"### {area.title} (sections {area.sections}): {count} of {len(area.demands)}\n"
-        )
+        parts.append(f"### {area.title} ({area.sections}): {count} of {len(area.demands)}\n")
         lines = ["| demand | in our words | tests |", "|---|---|---|"]
         for row in area.demands:
             tests = _tests([p for p in found if p.demand == row.name])

@@ -45,8 +45,8 @@ def test_every_column_has_its_row(pages: Path, relation: dictionary.Relation) ->
     for row, column in zip(rows, relation.columns, strict=True):
         assert len(row) == 7, column.name
         assert row[2].strip("`") == (column.unit or "")
-        assert row[3] == ("yes" if column.nullable else "no")
-        assert row[6].replace("\\", "").startswith(column.description), column.name
+        assert row[4] == ("yes" if column.nullable else "no")
+        assert row[1].replace("\\", "").startswith(column.description), column.name
 
 
 def test_every_flag_and_feature_has_its_row(pages: Path) -> None:
