@@ -79,9 +79,7 @@ class VisitInfo:
     ) -> NDArray[np.float64]:
         """Mid-exposure time (MJD TAI) at pixel positions of a detector of ``shape`` (ny, nx)."""
         centre_y, centre_x = (shape[0] - 1) / 2, (shape[1] - 1) / 2
-        return (
-            self.mid_tai + self.mid_tai_dx * (x - centre_x) + self.mid_tai_dy * (y - centre_y)
-        )
+        return self.mid_tai + self.mid_tai_dx * (x - centre_x) + self.mid_tai_dy * (y - centre_y)
 
 
 @dataclass

@@ -36,7 +36,9 @@ def round_trip(connection, columns, values):
         listed = ", ".join(f"{c.sql_name} {c.type}" for c in columns)
         cursor.execute("DROP TABLE IF EXISTS pg_temp.copied")
         cursor.execute(f"CREATE TEMP TABLE copied ({listed})")
-        cursor.copy_expert("COPY copied FROM STDIN (FORMAT binary)", as_file(encode(columns, values)))
+        cursor.copy_expert(
+            "COPY copied FROM STDIN (FORMAT binary)", as_file(encode(columns, values))
+        )
         cursor.execute("SELECT * FROM copied")
         return cursor.fetchall()
 
@@ -69,7 +71,8 @@ def test_every_scalar_type_with_and_without_nulls(connection):
                 values.append(np.ma.MaskedArray(value, mask=mask))
         rows = round_trip(connection, columns, values)
         for k, row in enumerate(rows):
-            for j, got in enumerate(row):
+            for j, found in enumerate(row):
+                got = found
                 wanted = None if masks[j, k] else whole[j][k]
                 if isinstance(got, memoryview):
                     got = bytes(got)
@@ -104,7 +107,9 @@ def test_arrays_of_fixed_shape_missing_elements_and_missing_arrays(connection):
     values=hnp.arrays(np.float64, st.integers(0, 30), elements=st.floats(width=64)),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_doubles_come_back_bit_by_bit(connection, values, seed):
     mask = np.random.default_rng(seed).random(len(values)) < 0.3
     rows = round_trip(
@@ -120,7 +125,11 @@ def test_doubles_come_back_bit_by_bit(connection, values, seed):
 @pytest.mark.parametrize(
     ("kind", "values", "reason"),
     [
-        ("smallint", np.array([1, 40000]), "1 of 2 values lie outside -32768 to 32767, first in row 1"),
+        (
+            "smallint",
+            np.array([1, 40000]),
+            "1 of 2 values lie outside -32768 to 32767, first in row 1",
+        ),
         ("integer", np.array([1.0, 1.5]), "are not whole numbers, first in row 1: .*1.5"),
         ("integer", np.array([1.0, np.nan]), "are not whole numbers"),
         ("bigint", np.array([2**63], dtype=np.uint64), "lie outside"),

@@ -52,7 +52,7 @@ def source_rows(sequence, ra, decl, flux, mjd=MJD, first=1, err=0.05):
     visit = ids.visit_id(ids.night_of(mjd), sequence)
     ccd = ids.ccd_visit_id(visit, 0)
     n = len(ra)
-    full = {
+    return {
         "diaSourceId": ids.source_ids(1, ccd, np.arange(first, first + n)),
         "ccdVisitId": np.full(n, ccd),
         "visitId": np.full(n, visit),
@@ -77,7 +77,6 @@ def source_rows(sequence, ra, decl, flux, mjd=MJD, first=1, err=0.05):
         "flags": np.zeros(n, int),
         "hpx29": np.arange(n) + (1 << 55),
     }
-    return full
 
 
 class Desk:
@@ -231,9 +230,7 @@ def test_epochs_of_concurrent_publishers_are_a_prefix(fresh_database):
         thread.join()
     assert failed == []
     desk = Desk(fresh_database.connect())
-    again = [
-        (t, desk.one("SELECT count(*) FROM prompt_at.diasource(%s)", t)) for t, _ in seen
-    ]
+    again = [(t, desk.one("SELECT count(*) FROM prompt_at.diasource(%s)", t)) for t, _ in seen]
     assert again == seen
     assert desk.one("SELECT count(*) FROM prompt_live.diasource") == 9
     desk.connection.close()
@@ -260,7 +257,7 @@ def test_direct_writes_to_the_store_are_refused_even_for_the_owner(desk):
         f"DELETE FROM {part}",
         "INSERT INTO prompt_store.visit SELECT * FROM prompt_store.visit",
     ):
-        with pytest.raises(psycopg2.Error, match="written by ledger.publish alone"):
+        with pytest.raises(psycopg2.Error, match=r"written by ledger\.publish alone"):
             desk.all(statement)
         desk.connection.rollback()
 
@@ -302,9 +299,7 @@ def test_association_across_ra_zero_and_at_the_pole(desk):
     ra = [359.99999 + 0.1 * arcsec - 360, 40.01]
     ra[0] %= 360
     desk.publish(2, source_rows(2, ra, [0.0, 89.9999], [110.0, 210.0], MJD + 1), MJD + 1)
-    found = desk.all(
-        "SELECT ndiasources, ra, decl FROM prompt_live.diaobject ORDER BY decl"
-    )
+    found = desk.all("SELECT ndiasources, ra, decl FROM prompt_live.diaobject ORDER BY decl")
     assert [r[0] for r in found] == [2, 2]
     assert 0 <= found[0][1] < 360
 
@@ -504,7 +499,7 @@ def test_virtual_databases_are_read_and_refused():
     assert utc.instant == datetime(2026, 1, 1, 0, 0, 37)  # noqa: DTZ001 - TAI is 37 s ahead
     for bad in ("", "promt", "prompt@", "prompt@yesterday", "prompt; DROP", "prompt@2026-13-01",
                 "prompt@2026-01-01T00:00:00+02:00"):  # fmt: skip
-        with pytest.raises(Exception, match="is not|has a time zone"):
+        with pytest.raises(Exception, match=r"is not|has a time zone"):
             parse(bad)
 
 

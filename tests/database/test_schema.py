@@ -149,7 +149,7 @@ def test_check_names_both_versions(fresh_database):
     connection = fresh_database.connect()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE ledger.schema_version SET version_num = 'from_the_future'")
-    with pytest.raises(DatabaseError, match="from_the_future.*first_light.*skyledger db upgrade"):
+    with pytest.raises(DatabaseError, match=r"from_the_future.*first_light.*skyledger db upgrade"):
         schema.check(connection)
     connection.rollback()
     connection.close()
@@ -230,4 +230,3 @@ def test_published_forms_have_every_dictionary_column_with_its_comment(connectio
                 assert found[column.sql_name].startswith(f"{column.name}: ")
                 if column.unit:
                     assert found[column.sql_name].endswith(f"[{column.unit}]")
-
