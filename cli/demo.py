@@ -147,3 +147,5 @@ def _then_and_now(opened: Any, console: Console) -> None:
         soft_wrap=True,
         highlight=False,
     )
+    if settings.read().external is None:
+        console.print("The database goes on running; ./run skyledger db stop stops it.")

@@ -63,6 +63,10 @@ def main() -> None:
     except KeyboardInterrupt:
         print("skyledger: interrupted", file=sys.stderr)
         sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == 130:  # typer has caught the interruption and says nothing
+            print("skyledger: interrupted", file=sys.stderr)
+        raise
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Compilation of the hot kernels: one decorator, so that all are built alike.
 
-Kernels are compiled once and kept beside the source (numba's cache). Sums may be re-ordered and
+Kernels are compiled once and kept beside the source, else in the user's cache; where neither can be
+written every process compiles for itself. Sums may be re-ordered and
 products fused, which lets them use vector units; infinities and NaN keep their meaning.
 """
 
@@ -16,4 +17,9 @@ _REWRITES = {"contract", "reassoc", "nsz", "arcp"}
 
 def compiled(function: Function) -> Function:
     """Return ``function`` compiled to machine code at its first call."""
-    return cast("Function", njit(cache=True, fastmath=_REWRITES, nogil=True)(function))
+    try:
+        return cast("Function", njit(cache=True, fastmath=_REWRITES, nogil=True)(function))
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        return cast("Function", njit(fastmath=_REWRITES, nogil=True)(function))
