@@ -31,7 +31,8 @@ TOPICS = {
     "Time": r"(tai_|utc_|mjd_|leap_)",
     "Identifiers": r"(.*_id$|id_|object_|source_|visit_|ccd_visit_|night_of)",
     "Flags": r"(flag_|has_flag)",
-    "Parts of the aggregates": r".*",
+    "Parts of the aggregates": r"(.*_final|weighted_accumulate|weighted_combine)$",
+    "Others": r".*",
 }
 SCHEMAS = {
     "science": "For astronomers: all of them can be called without naming their schema.",
