@@ -94,7 +94,8 @@ def _keep(image: Exposure, path: str) -> None:
     try:
         fits.write(image, products.for_writing(path))
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        # What numpy could not write whole has no number.
+        reason = os.strerror(error.errno) if error.errno else f"no more room ({error})"
         raise DataRejectedError(
             f"{products.root() / path} cannot be written: {reason}. Make room for images of "
             f"{image.image.nbytes * 3 // 2**20 + 1} MB there, then run the same command again"

@@ -1,4 +1,4 @@
-"""A simulated survey, processed once a test process the way an observatory would, late visit and all."""
+"""A simulated survey, processed once a test process; one of its visits comes late."""
 
 import os
 import shutil
@@ -66,6 +66,10 @@ class Survey:
     late: int  # visitId of the visit that arrived after all others
     runs: list = field(default_factory=list)  # outcome of each run
     answers: list = field(default_factory=list)  # (epoch, fingerprints) after each publication
+
+    @staticmethod
+    def fingerprints(connection, instant):
+        return fingerprints(connection, instant)
 
     @property
     def environment(self):
