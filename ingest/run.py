@@ -118,7 +118,8 @@ class _Night:
         what: str,
         progress: Progress,
     ) -> None:
-        progress(what, 0, len(visits))
+        if visits:
+            progress(what, 0, len(visits))
         for done, found in enumerate(self._measured(pool, visits), start=1):
             self.outcome.bugs += sum(one.bug for one in found)
             self.outcome.visits.append(
@@ -148,7 +149,8 @@ class _Night:
                     future = pool.submit(measure.combine, [p for _, p in inputs], path)
                     waiting.append((band, number, path, future))
         self.connection.commit()
-        progress("templates", 0, len(waiting))
+        if waiting:
+            progress("templates", 0, len(waiting))
         for done, (band, number, path, future) in enumerate(waiting, start=1):
             try:
                 row = {**future.result(), "templateId": number, "path": path}
