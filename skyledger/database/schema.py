@@ -148,14 +148,13 @@ def _drop(cursor: Any, items: list[tuple[str, str]]) -> None:
             cursor.execute(f"DROP VIEW IF EXISTS {name}")
             continue
         cursor.execute(
-            "SELECT p.oid::regprocedure::text, p.prokind FROM pg_proc p "
+            "SELECT p.oid::regprocedure::text FROM pg_proc p "
             "JOIN pg_namespace n ON n.oid = p.pronamespace "
             "WHERE n.nspname = %s AND p.proname = %s ORDER BY p.prokind, p.oid",
             (schema, plain),
         )
-        for signature, prokind in cursor.fetchall():
-            word = "AGGREGATE" if prokind == "a" else "FUNCTION"
-            cursor.execute(f"DROP {word} {signature}")
+        for (signature,) in cursor.fetchall():
+            cursor.execute(f"DROP ROUTINE {signature}")
 
 
 def _drop_replayed(cursor: Any) -> None:

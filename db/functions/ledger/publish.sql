@@ -1,6 +1,6 @@
 -- publish: the only way rows become visible. Everything is computed and staged before; under the
 -- lock the staged rows are only carried over (design section 5; GEN-19, L1DB-02).
--- needs: ledger.draw, ledger.publish_relations, science.tai_now
+-- needs: ledger.draw, ledger.publish_relations, ledger.check_links, science.tai_now
 CREATE OR REPLACE FUNCTION ledger.publish(in_batch bigint)
 RETURNS timestamp
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_catalog
@@ -19,6 +19,7 @@ BEGIN
   opened := ledger.draw(b.kind, in_batch);
   locked := clock_timestamp();
   touched := ledger.publish_relations(b.slot, opened);
+  PERFORM ledger.check_links(b.slot);
   UPDATE ledger.batch SET state = 'published', epochtai = opened, endedtai = science.tai_now()
   WHERE batchid = in_batch;
   UPDATE ledger.delivery SET state = 'published', reason = NULL, changedtai = science.tai_now()

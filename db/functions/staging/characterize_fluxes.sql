@@ -6,7 +6,7 @@
 --   psForcedFlux*  from the forced rows
 --   totFlux*       one value a ccdVisit: the forced row, else the DIASource
 -- To be called after the forced photometry of the visit is staged.
--- needs: staging.characterize
+-- needs: staging.characterize, staging.member_sources, staging.member_forced
 CREATE OR REPLACE FUNCTION staging.characterize_fluxes(
   in_slot smallint, cutoff_days double precision DEFAULT 365.25)
 RETURNS bigint
@@ -15,24 +15,19 @@ DECLARE
   n bigint;
 BEGIN
   WITH wanted AS (
-    SELECT diaobjectid, lastdiasourcetai - cutoff_days AS since
-    FROM staging.diaobject WHERE slot = in_slot AND iswithdrawal IS NOT TRUE
+    -- An object without sources is described by the months up to its newest forced measurement.
+    SELECT o.diaobjectid, coalesce(o.lastdiasourcetai,
+        (SELECT max(f.midpointtai) FROM staging.member_forced(in_slot) AS f
+         WHERE f.diaobjectid = o.diaobjectid)) - cutoff_days AS since
+    FROM staging.diaobject AS o WHERE o.slot = in_slot AND o.iswithdrawal IS NOT TRUE
   ), point AS (
     SELECT s.diaobjectid, s.ccdvisitid, false AS forced, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr
-    FROM wanted AS w JOIN prompt_store.diasource AS s
-      ON s.diaobjectid = w.diaobjectid AND s.midpointtai > w.since
+    FROM staging.member_sources(in_slot) AS s
+    JOIN wanted AS w ON w.diaobjectid = s.diaobjectid AND s.midpointtai > w.since
     UNION ALL
-    SELECT s.diaobjectid, s.ccdvisitid, false, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr
-    FROM wanted AS w JOIN staging.diasource AS s
-      ON s.slot = in_slot AND s.diaobjectid = w.diaobjectid AND s.midpointtai > w.since
-    UNION ALL
-    SELECT s.diaobjectid, s.ccdvisitid, true, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr
-    FROM wanted AS w JOIN prompt_store.diaforcedsource AS s
-      ON s.diaobjectid = w.diaobjectid AND s.midpointtai > w.since
-    UNION ALL
-    SELECT s.diaobjectid, s.ccdvisitid, true, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr
-    FROM wanted AS w JOIN staging.diaforcedsource AS s
-      ON s.slot = in_slot AND s.diaobjectid = w.diaobjectid AND s.midpointtai > w.since
+    SELECT f.diaobjectid, f.ccdvisitid, true, f.psflux, f.psfluxerr, f.totflux, f.totfluxerr
+    FROM staging.member_forced(in_slot) AS f
+    JOIN wanted AS w ON w.diaobjectid = f.diaobjectid AND f.midpointtai > w.since
   ), in_band AS (
     SELECT p.*, v.band,
       row_number() OVER (PARTITION BY p.diaobjectid, p.ccdvisitid

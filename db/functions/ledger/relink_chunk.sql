@@ -1,0 +1,56 @@
+-- relink_chunk: gives DIASources another owner, an SSObject or another DIAObject, in one epoch:
+-- new versions of the sources, and of the DIAObjects that lose or gain them (recomputed, closed, or
+-- kept and flagged). DPDD section 3.2.2 step 4; SSO-05, GEN-19. Computed again when another
+-- publication interferes.
+-- needs: staging.take, staging.recall, staging.recompute, ledger.open_batch, ledger.publish
+CREATE OR REPLACE FUNCTION ledger.relink_chunk(
+  in_sources bigint[], in_ssobjects bigint[], in_objects bigint[])
+RETURNS timestamp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_catalog
+AS $$
+DECLARE
+  slot_number CONSTANT smallint := staging.take();
+  attempts CONSTANT integer := 10;
+  missing bigint;
+  opened bigint;
+  ended timestamp;
+BEGIN
+  FOR attempt IN 1..attempts LOOP
+    -- Each attempt is undone as a whole, the publication lock included.
+    BEGIN
+      SELECT b.batch INTO opened
+      FROM ledger.open_batch('relink', NULL, '{}', 'relink', slot_number) AS b;
+      PERFORM staging.recall(slot_number, 'diasource', 'diasourceid', in_sources);
+      SELECT i INTO missing FROM unnest(in_sources) AS i WHERE NOT EXISTS (
+        SELECT FROM staging.diasource AS s WHERE s.slot = slot_number AND s.diasourceid = i) LIMIT 1;
+      IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'diaSourceId % is not in the database', missing
+          USING ERRCODE = 'no_data_found', HINT = 'Look for it in prompt.DIASource; it may be withdrawn.';
+      END IF;
+      SELECT i INTO missing FROM unnest(in_objects) AS i WHERE NOT EXISTS (
+        SELECT FROM prompt_store.diaobject AS o WHERE o.diaobjectid = i) AND i IS NOT NULL LIMIT 1;
+      IF missing IS NOT NULL THEN
+        RAISE EXCEPTION 'diaObjectId % is not in the database', missing
+          USING ERRCODE = 'no_data_found', HINT = 'Look for it in prompt.DIAObject; it may be closed.';
+      END IF;
+      UPDATE staging.diasource AS s SET ssobjectid = l.ssobject, diaobjectid = l.object
+      FROM unnest(in_sources, in_ssobjects, in_objects) AS l(source, ssobject, object)
+      WHERE s.slot = slot_number AND s.diasourceid = l.source;
+      -- What was computed for the orbit of another SSObject ends.
+      PERFORM staging.recall(slot_number, 'sssource', 'diasourceid',
+        (SELECT array_agg(s.diasourceid) FROM staging.diasource AS s
+         JOIN prompt_store.sssource AS o ON o.diasourceid = s.diasourceid
+         WHERE s.slot = slot_number AND o.ssobjectid IS DISTINCT FROM s.ssobjectid), true);
+      PERFORM staging.recompute(slot_number);
+      ended := ledger.publish(opened);
+      RETURN ended;
+    EXCEPTION WHEN serialization_failure THEN
+      IF attempt = attempts THEN
+        RAISE;
+      END IF;
+    END;
+  END LOOP;
+END $$;
+
+COMMENT ON FUNCTION ledger.relink_chunk(bigint[], bigint[], bigint[])
+IS 'Links DIASources to SSObjects or DIAObjects (arrays of one length) in one epoch (TAI).';

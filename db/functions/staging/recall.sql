@@ -1,0 +1,28 @@
+-- recall: stages the current versions of rows, to be changed in the slot and published again, or
+-- to be closed. Rows whose column in_column holds one of in_ids are recalled.
+CREATE OR REPLACE FUNCTION staging.recall(
+  in_slot smallint, in_relation text, in_column text, in_ids bigint[],
+  in_withdraw boolean DEFAULT false)
+RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  names text;
+  n bigint;
+BEGIN
+  SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO STRICT names
+  FROM pg_attribute
+  WHERE attrelid = format('staging.%I', in_relation)::regclass AND attnum > 0
+    AND NOT attisdropped AND attname NOT IN ('slot', 'replacestai', 'iswithdrawal');
+  -- The range says nothing new, but lets the planner skip partitions.
+  EXECUTE format(
+    'INSERT INTO staging.%1$I (slot, %2$s, replacestai, iswithdrawal) '
+    'SELECT $1, %2$s, createdtai, $2 FROM prompt_store.%1$I '
+    'WHERE %3$I IN (SELECT unnest($3)) AND %3$I BETWEEN $4 AND $5', in_relation, names, in_column)
+  USING in_slot, in_withdraw, in_ids,
+    (SELECT min(i) FROM unnest(in_ids) AS i), (SELECT max(i) FROM unnest(in_ids) AS i);
+  GET DIAGNOSTICS n = ROW_COUNT;
+  RETURN n;
+END $$;
+
+COMMENT ON FUNCTION staging.recall(smallint, text, text, bigint[], boolean)
+IS 'Stages the current versions of rows by a bigint column, to be replaced or closed; returns how many.';
