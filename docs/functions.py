@@ -11,7 +11,7 @@ from pathlib import Path
 from skyledger.resources import db_dir
 
 _MADE = re.compile(
-    r"CREATE OR REPLACE (FUNCTION|AGGREGATE) (\w+\.\w+)\s*\((.*?)\)\s*(?=RETURNS|LANGUAGE|\()(.*?)"
+    r"CREATE OR REPLACE (FUNCTION|AGGREGATE|PROCEDURE) (\w+\.\w+)\s*\((.*?)\)\s*(?=RETURNS|LANGUAGE|\()(.*?)"
     r"COMMENT ON \1 \2\s*\(.*?\)\s*IS\s*((?:'(?:[^']|'')*'\s*)+);",
     re.DOTALL,
 )
@@ -44,11 +44,11 @@ SCHEMAS = {
 
 @dataclass(frozen=True)
 class Function:
-    """A function or aggregate as its file describes it."""
+    """A function, aggregate or procedure as its file describes it."""
 
     schema: str
     name: str
-    kind: str  # FUNCTION or AGGREGATE
+    kind: str  # FUNCTION, AGGREGATE or PROCEDURE
     arguments: str
     returns: str
     comment: str  # with units

@@ -186,7 +186,7 @@ def test_every_function_is_in_the_reference() -> None:
     assert len(files) > 60
     for path in files:
         made = re.findall(
-            r"^CREATE OR REPLACE (?:FUNCTION|AGGREGATE) (\w+\.\w+)",
+            r"^CREATE OR REPLACE (?:FUNCTION|AGGREGATE|PROCEDURE) (\w+\.\w+)",
             path.read_text(encoding="utf-8"),
             re.MULTILINE,
         )
