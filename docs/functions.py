@@ -11,7 +11,8 @@ from pathlib import Path
 from skyledger.resources import db_dir
 
 _MADE = re.compile(
-    r"CREATE OR REPLACE (FUNCTION|AGGREGATE|PROCEDURE) (\w+\.\w+)\s*\((.*?)\)\s*(?=RETURNS|LANGUAGE|\()(.*?)"
+    r"CREATE OR REPLACE (FUNCTION|AGGREGATE|PROCEDURE) (\w+\.\w+)"
+    r"\s*\((.*?)\)\s*(?=RETURNS|LANGUAGE|\()(.*?)"
     r"COMMENT ON \1 \2\s*\(.*?\)\s*IS\s*((?:'(?:[^']|'')*'\s*)+);",
     re.DOTALL,
 )
