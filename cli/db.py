@@ -128,6 +128,48 @@ def check() -> None:
         opened.close()
 
 
+_FAILURES = {
+    "visits": (
+        "SELECT visitid, detector, run, attempts, reason FROM ledger.delivery "
+        "WHERE state = 'failed' ORDER BY visitid, detector, run"
+    ),
+    "files": "SELECT path, instrument, reason FROM ledger.refusedfile ORDER BY path",
+    "rows": (
+        "SELECT batchid, relation, reason, content FROM ledger.rejected "
+        "ORDER BY batchid, rejectedid"
+    ),
+}
+
+
+@app.command()
+def failures(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """List the visits, files and rows that could not be published, each with its reason."""
+    opened = connection.connect()
+    found: dict[str, list[dict[str, object]]] = {}
+    try:
+        schema.check(opened)
+        with opened.cursor() as cursor:
+            for kind, query in _FAILURES.items():
+                cursor.execute(query)
+                names = [column.name for column in cursor.description or ()]
+                found[kind] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    finally:
+        opened.close()
+    if as_json:
+        print(json.dumps(found, default=str))
+        return
+    for kind, listed in found.items():
+        print(f"{len(listed)} {kind}")
+        for row in listed:
+            reason = row.pop("reason")
+            row.pop("content", None)
+            print("  " + " ".join(f"{name} {value}" for name, value in row.items()))
+            print(f"    {reason}")
+
+
 def _describe(way: pgsphere.Way | None, configured: settings.Settings) -> str:
     if way is None:
         return "missing; install it with `skyledger db upgrade`"

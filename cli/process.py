@@ -108,5 +108,5 @@ def process(
     if bad:
         raise DataRejectedError(
             f"{bad} files or visits could not be published; their reasons are above and in "
-            f"ledger.delivery and ledger.refusedfile. Correct them and run the same command again"
+            f"`skyledger db failures`. Correct them and run the same command again"
         )

@@ -260,14 +260,20 @@ def publish_visit(
             "ledger.ensure_partitions(science.mjd_now(), science.mjd_now() + 31)",
             (min(times), max(times)),
         )
-        batch, claimed = _one(
-            cursor,
-            "SELECT * FROM ledger.open_batch('visit', %s, %s::smallint[], %s, %s::smallint)",
-            visit_id,
-            sorted(by_detector),
-            run,
-            number,
-        )
+        try:
+            batch, claimed = _one(
+                cursor,
+                "SELECT * FROM ledger.open_batch('visit', %s, %s::smallint[], %s, %s::smallint)",
+                visit_id,
+                sorted(by_detector),
+                run,
+                number,
+            )
+        except psycopg2.errors.UniqueViolation as error:
+            connection.rollback()
+            said = f"{error.diag.message_primary}; {error.diag.message_hint}"
+            outcome.failures = [(detector, said) for detector in sorted(by_detector)]
+            return outcome
         outcome.skipped = sorted(set(by_detector) - set(claimed))
         for detector in claimed:
             reason = by_detector[detector].reason

@@ -399,6 +399,16 @@ def test_a_repeated_delivery_claims_nothing(desk):
     desk.connection.rollback()
 
 
+def test_a_visit_that_another_run_has_published_is_refused(desk):
+    desk.publish(1, source_rows(1, [10.0], [0.0], [100.0]))
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="detector 0 by run test"):
+        desk.all(
+            "SELECT * FROM ledger.open_batch('visit', %s, '{0,1}', 'other', 0::smallint)",
+            ids.visit_id(NIGHT, 1),
+        )
+    desk.connection.rollback()
+
+
 def test_a_publication_that_replaces_an_older_version_than_the_current_is_refused(desk):
     desk.publish(1, source_rows(1, [10.0], [0.0], [100.0]))
     connection = desk.connection
