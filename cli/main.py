@@ -20,6 +20,8 @@ COMMANDS = {
     "simulate": "cli.simulate",
     "process": "cli.process",
     "query": "cli.query",
+    "cite": "cli.cite",
+    "verify": "cli.cite",
     "plot": "cli.plot",
     "demo": "cli.demo",
 }
@@ -37,8 +39,8 @@ def build(command: str | None) -> typer.Typer:
         help="A survey archive in one PostgreSQL: pixels in, repeatable queries out.",
     )
     app.callback()(lambda: None)  # keeps the command's name in use where it is the only one
-    modules = [COMMANDS[command]] if command in COMMANDS else COMMANDS.values()
-    for module in modules:
+    known = [COMMANDS[command]] if command in COMMANDS else COMMANDS.values()
+    for module in dict.fromkeys(known):
         group = importlib.import_module(module).app
         app.add_typer(group, name=GROUPS.get(module))
     return app

@@ -61,8 +61,11 @@ class Answer:
     rows: Sequence[tuple[Any, ...]]
 
 
-def _described(name: str, oid: int) -> ResultColumn:
-    """Spelling, unit and UCD of a result column, if all tables agree on what the name means."""
+def _described(name: str, oid: int, table: str | None) -> ResultColumn:
+    """Spelling, unit and UCD of a result column of ``table``, if it comes from one unchanged.
+
+    Of other columns only that is told which all tables mean by the name.
+    """
     kind = _FAMILIES.get(oid, "text")
     found = [
         c
@@ -70,16 +73,36 @@ def _described(name: str, oid: int) -> ResultColumn:
         if relation.kind != "ledger"
         for c in relation.columns
         if c.sql_name == name or (name == "dec" and c.sql_name == "decl")
+        if table in (None, relation.sql_name)
     ]
     if not found and name in dd.all_derived():
         found = [dd.all_derived()[name]]
     if not found:
         return ResultColumn(name, kind)
-    first = found[0]
-    shown = "dec" if name == "dec" else first.name
-    if {c.unit for c in found} != {first.unit}:
+    shown = "dec" if name == "dec" else found[0].name
+    units, ucds, words = ({getattr(c, a) for c in found} for a in ("unit", "ucd", "description"))
+    if len(units) > 1:
         return ResultColumn(shown, kind)
-    return ResultColumn(shown, kind, first.unit, first.ucd, first.description)
+    return ResultColumn(
+        shown,
+        kind,
+        units.pop(),
+        ucds.pop() if len(ucds) == 1 else None,
+        words.pop() if len(words) == 1 else None,
+    )
+
+
+def _columns(cursor: Any) -> tuple[ResultColumn, ...]:
+    """Columns of the result at hand; the cursor is used for another query."""
+    described = cursor.description or ()
+    tables = sorted({d.table_oid for d in described if d.table_oid})
+    cursor.execute("SELECT oid, relname FROM pg_class WHERE oid = ANY(%s::oid[])", (tables,))
+    names = dict(cursor.fetchall())
+    living = {relation.sql_name for relation in dd.shipped().relations.values()}
+    return tuple(
+        _described(d.name, d.type_code, names[t] if names.get(t := d.table_oid) in living else None)
+        for d in described
+    )
 
 
 def _enter(cursor: Any, database: VirtualDatabase) -> datetime:
@@ -139,7 +162,7 @@ def resolve(connection: Any, database: VirtualDatabase) -> VirtualDatabase:
         connection.commit()
     except psycopg2.Error as error:
         connection.rollback()
-        raise QueryRefusedError(_sentence(error)) from error
+        raise QueryRefusedError(sentence(error)) from error
     return VirtualDatabase(database.name, settled)
 
 
@@ -174,8 +197,8 @@ def run(
             cursor.execute("SET TRANSACTION READ ONLY")
             cursor.execute("SELECT ledger.open_answer(%s)", (query.strip().rstrip(";"),))
             cursor.execute("FETCH ALL FROM answer")
-            columns = tuple(_described(d.name, d.type_code) for d in cursor.description or ())
             rows = cursor.fetchall()
+            columns = _columns(cursor)
         return Answer(database.name, instant, columns, rows)
     except psycopg2.Error as error:
         if connection.closed:
@@ -183,14 +206,15 @@ def run(
                 f"the database failed while it answered: {' '.join(str(error).split())}. When "
                 f"`skyledger db check` is content, ask again"
             ) from error
-        raise QueryRefusedError(_sentence(error)) from error
+        raise QueryRefusedError(sentence(error)) from error
     finally:
         if not connection.closed:
             connection.rollback()
             connection.set_session(isolation_level="DEFAULT")
 
 
-def _sentence(error: psycopg2.Error) -> str:
+def sentence(error: psycopg2.Error) -> str:
+    """PostgreSQL's reason with position, detail and hint, in one line."""
     diagnosis = error.diag
     text = diagnosis.message_primary or str(error).strip()
     if diagnosis.internal_position:

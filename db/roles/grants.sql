@@ -1,6 +1,7 @@
--- Who may do what. Two group roles, the same in every database of the server:
+-- Who may do what. Three roles, the same in every database of the server:
 --   skyledger_reader  reads the published forms and calls the functions for astronomers
 --   skyledger_ingest  stages rows and publishes them; cannot write to the store
+--   skyledger_citer   owns the functions that run cited queries: the rights of a reader, whoever cites
 DO $$
 BEGIN
   -- Roles belong to the whole server: another database may have made them already.
@@ -9,6 +10,9 @@ BEGIN
   END IF;
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skyledger_ingest') THEN
     CREATE ROLE skyledger_ingest NOLOGIN;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skyledger_citer') THEN
+    CREATE ROLE skyledger_citer NOLOGIN IN ROLE skyledger_reader;
   END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN
   NULL;
@@ -19,12 +23,17 @@ GRANT USAGE ON SCHEMA prompt, prompt_live, prompt_at, prompt_history, science, l
 GRANT SELECT ON ALL TABLES IN SCHEMA prompt, prompt_live, prompt_history
   TO skyledger_reader, skyledger_ingest;
 GRANT SELECT ON ledger.epoch, ledger.database, ledger.flagdefinition, ledger.featuredefinition,
-  ledger.provenance, ledger.detector TO skyledger_reader, skyledger_ingest;
+  ledger.provenance, ledger.detector, ledger.citation TO skyledger_reader, skyledger_ingest;
 
 -- New functions are everybody's unless taken away.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ledger, staging FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.horizon(), ledger.settled(timestamp), ledger.as_of(),
-  ledger.resolve(timestamp), ledger.open_answer(text) TO skyledger_reader, skyledger_ingest;
+  ledger.resolve(timestamp), ledger.open_answer(text), ledger.cite(text, timestamp, text),
+  ledger.verify(text) TO skyledger_reader, skyledger_ingest;
+
+-- What a citation runs, it runs as this role.
+ALTER FUNCTION ledger.read_query(text, text) OWNER TO skyledger_citer;
+ALTER FUNCTION ledger.measure_answer(text, text[], boolean, timestamp) OWNER TO skyledger_citer;
 
 GRANT USAGE ON SCHEMA staging TO skyledger_ingest;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA staging TO skyledger_ingest;
@@ -32,5 +41,5 @@ GRANT SELECT ON ledger.batch, ledger.delivery, ledger.rejected TO skyledger_inge
 GRANT EXECUTE ON FUNCTION ledger.publish(bigint), ledger.fail_batch(bigint, text),
   ledger.fail_delivery(bigint, bigint, smallint, text, text),
   ledger.open_batch(text, bigint, smallint[], text, smallint),
-  ledger.ensure_partitions(double precision, double precision)
+  ledger.ensure_partitions(double precision, double precision), ledger.heartbeat()
   TO skyledger_ingest;

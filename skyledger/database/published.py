@@ -9,6 +9,7 @@ From one dictionary entry come (design sections 4 and 5; GEN-19..21, L1DB-05):
 ``prompt.X``           the rows as of the session's ``skyledger.as_of``, else as of the horizon
 ``staging.validate_X`` moves rows that break a rule to ``ledger.rejected``, with the reason
 ``ledger.publish_X``   carries the staged rows of a slot into the store, under one epoch
+``ledger.versions()``  every version of every row, for the audit
 =====================  ==========================================================================
 """
 
@@ -301,6 +302,31 @@ COMMENT ON FUNCTION ledger.publish_{name}(smallint, timestamp) IS
     )
 
 
+def versions(living: list[dd.Relation]) -> Item:
+    """Build ``ledger.versions()``: every version of every row, for `ledger.audit`."""
+    arms = []
+    for relation in living:
+        key = ", ".join(relation[k].sql_name for k in relation.key)
+        for table, end in (
+            (relation.sql_name, LIVE_END),
+            (f"{relation.sql_name}_history", "deletedtai"),
+        ):
+            arms.append(
+                f"SELECT '{relation.name}', concat_ws(', ', {key}), insertedtai, createdtai, {end} "
+                f"FROM {md.STORE}.{table}"
+            )
+    return Item(
+        "ledger.versions",
+        "routine",
+        "CREATE FUNCTION ledger.versions()\n"
+        "RETURNS TABLE (relation text, key text, insertedtai timestamp, createdtai timestamp, "
+        "deletedtai timestamp)\n"
+        "LANGUAGE sql STABLE AS $$\n" + "\nUNION ALL\n".join(arms) + "\n$$;\n"
+        "COMMENT ON FUNCTION ledger.versions() IS "
+        "'Every version of every living row, its key as text; read by ledger.audit.';\n",
+    )
+
+
 def items(dictionary: dd.Dictionary) -> list[Item]:
     """Everything generated from the dictionary that is replayed after the migrations."""
     found: list[Item] = []
@@ -308,6 +334,7 @@ def items(dictionary: dd.Dictionary) -> list[Item]:
     for relation in living:
         found += forms(relation)
         found += [validation(relation), publication(relation)]
+    found.append(versions(living))
     order = sorted(living, key=lambda r: (not r.name.endswith("Visit"), r.name))
     calls = "\n".join(
         f"  touched := touched + ledger.publish_{r.sql_name}(in_slot, in_epoch);" for r in order

@@ -63,6 +63,64 @@ COMMENT ON COLUMN ledger.batch.nrejected IS 'nRejected: Rows refused by the vali
 
 CREATE INDEX batch_visitid_run_idx ON ledger.batch (visitid, run);
 
+CREATE TABLE ledger.citation (
+	citationid TEXT NOT NULL, 
+	contentsha256 TEXT NOT NULL, 
+	databasename TEXT NOT NULL, 
+	instanttai TIMESTAMP WITHOUT TIME ZONE NOT NULL, 
+	query TEXT NOT NULL, 
+	expandedquery TEXT NOT NULL, 
+	columnnames TEXT[] NOT NULL, 
+	columntypes TEXT[] NOT NULL, 
+	aggregates BOOLEAN NOT NULL, 
+	nrows BIGINT NOT NULL, 
+	checksum TEXT NOT NULL, 
+	steadychecksum TEXT NOT NULL, 
+	floatsums JSONB NOT NULL, 
+	code JSONB NOT NULL, 
+	schemarevision TEXT NOT NULL, 
+	softwareversion TEXT NOT NULL, 
+	citedtai TIMESTAMP WITHOUT TIME ZONE NOT NULL, 
+	CONSTRAINT citation_pkey PRIMARY KEY (citationid), 
+	CONSTRAINT citation_values CHECK (nrows >= 0)
+);
+
+COMMENT ON TABLE ledger.citation IS 'One row per cited query: what was asked, of which database, as of which instant, and what came out, so that anybody can ask again and see whether the answer is still the same.';
+
+COMMENT ON COLUMN ledger.citation.citationid IS 'citationId: Short name of the citation: the leading characters, in base 32, of contentSha256.';
+
+COMMENT ON COLUMN ledger.citation.contentsha256 IS 'contentSha256: Checksum of database, instant, expanded query and code: equal citations are one.';
+
+COMMENT ON COLUMN ledger.citation.databasename IS 'databaseName: Database the query was put to: prompt or a release.';
+
+COMMENT ON COLUMN ledger.citation.instanttai IS 'instantTai: Instant of ledger time (TAI) as of which the living tables were read.';
+
+COMMENT ON COLUMN ledger.citation.query IS 'query: The query as it was written.';
+
+COMMENT ON COLUMN ledger.citation.expandedquery IS 'expandedQuery: The query as it is run: names qualified, each * replaced by the columns it meant.';
+
+COMMENT ON COLUMN ledger.citation.columnnames IS 'columnNames: Names of the columns of the answer, in order.';
+
+COMMENT ON COLUMN ledger.citation.columntypes IS 'columnTypes: SQL types of the columns of the answer, in order.';
+
+COMMENT ON COLUMN ledger.citation.aggregates IS 'aggregates: True if the query sums up rows, so that its floats may differ in the last digits.';
+
+COMMENT ON COLUMN ledger.citation.nrows IS 'nRows: Number of rows of the answer.';
+
+COMMENT ON COLUMN ledger.citation.checksum IS 'checksum: Checksum of all columns of all rows, whatever their order.';
+
+COMMENT ON COLUMN ledger.citation.steadychecksum IS 'steadyChecksum: The same without the values of real and double precision columns.';
+
+COMMENT ON COLUMN ledger.citation.floatsums IS 'floatSums: For each real or double precision column its type and three sums over the rows: of the values, of their sizes, and of the values times a weight that the rest of the row fixes.';
+
+COMMENT ON COLUMN ledger.citation.code IS 'code: Checksum of each view and function of this archive that the query goes through.';
+
+COMMENT ON COLUMN ledger.citation.schemarevision IS 'schemaRevision: Revision of the schema at the time of the citation.';
+
+COMMENT ON COLUMN ledger.citation.softwareversion IS 'softwareVersion: Versions of this software and of PostgreSQL at the time of the citation.';
+
+COMMENT ON COLUMN ledger.citation.citedtai IS 'citedTai: Ledger time (TAI) at which the citation was made.';
+
 CREATE TABLE ledger.database (
 	databaseid SMALLINT NOT NULL, 
 	name TEXT NOT NULL, 
