@@ -96,6 +96,10 @@ def _votable(answer: Answer) -> bytes:
 
 def _fits(answer: Answer) -> bytes:
     table = to_table(answer)
+    for name in table.colnames:
+        # FITS readers know no missing logical value: 0 and 1 then, with a number for missing.
+        if table[name].dtype == bool and np.any(table[name].mask):
+            table[name] = MaskedColumn(table[name], dtype=np.int16, fill_value=-1)
     hdu = fits.table_to_hdu(table)
     hdu.header["DATABASE"] = (answer.database, "Skyledger database")
     hdu.header["ASOF"] = (answer.instant.isoformat(), "[TAI] instant of the answer")

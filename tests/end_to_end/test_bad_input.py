@@ -83,7 +83,10 @@ UNUSABLE = {
         "only 0 % of the pixels are usable .SAT",
     ),
     "impossible airmass": (_in_header(AIRMASS=0.2), r"airmass = 0.2 is below"),
-    "no template": (_in_header(SEASON=1), "none of 0 templates of band [gr] covers RA 229"),
+    "no template": (
+        _in_header(SEASON=1, FILTER="SIM-g"),
+        "none of 0 templates of band g covers RA 229.* process visits of the template season",
+    ),
 }
 
 
@@ -93,7 +96,7 @@ def frame(simulated):
     return next(
         path
         for path in sorted((simulated / "data" / "raw").glob("*.fits"))
-        if fits.getval(path, "SEASON") == 0
+        if fits.getval(path, "SEASON") == 0 and fits.getval(path, "FILTER") == "SIM-r"
     )
 
 
