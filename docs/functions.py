@@ -28,7 +28,7 @@ TOPICS = {
     "Covariances and shapes": r"(cov_|axis_ratio|position_angle)",
     "Surface brightness": r"(annulus_|aperture_)",
     "Sky": r"(separation|in_cone|polygon|propagate_)",
-    "Solar System": r"(phase_angle|hg1|reduced_mag|absolute_mag|apparent_mag)",
+    "Solar System": r"(earth_position|phase_angle|hg1|reduced_mag|absolute_mag|apparent_mag)",
     "Time": r"(tai_|utc_|mjd_|leap_)",
     "Identifiers": r"(.*_id$|id_|object_|source_|visit_|ccd_visit_|night_of)",
     "Flags": r"(flag_|has_flag)",

@@ -27,6 +27,7 @@ TABLE = (
 
 NOT_INLINED = {
     "aperture_flux": "sums over an array with a sub-select",
+    "earth_position": "five orbits in a loop, in PL/pgSQL",
     "flag_names": "reads a table with a sub-select",
     "leap_seconds": "returns rows",
     "polygon": "collects vertices with a sub-select",
