@@ -32,12 +32,15 @@ BEGIN
     LOOP
       part := t.name || '_p' || to_char(month, 'YYYYMM');
       CONTINUE WHEN to_regclass('prompt_store.' || part) IS NOT NULL;
+      -- Made apart and attached: that locks out nobody who reads, whereas PARTITION OF would wait
+      -- for every query, and every query for it.
+      EXECUTE format('CREATE TABLE prompt_store.%I (LIKE prompt_store.%I INCLUDING ALL)', part, t.name);
       IF t.by_time THEN
-        EXECUTE format('CREATE TABLE prompt_store.%I PARTITION OF prompt_store.%I FOR VALUES FROM (%L) TO (%L)',
-          part, t.name, month::timestamp, next::timestamp);
+        EXECUTE format('ALTER TABLE prompt_store.%I ATTACH PARTITION prompt_store.%I FOR VALUES FROM (%L) TO (%L)',
+          t.name, part, month::timestamp, next::timestamp);
       ELSE
-        EXECUTE format('CREATE TABLE prompt_store.%I PARTITION OF prompt_store.%I FOR VALUES FROM (%s) TO (%s)',
-          part, t.name, base + ((month - zero)::bigint << 39), base + ((next - zero)::bigint << 39));
+        EXECUTE format('ALTER TABLE prompt_store.%I ATTACH PARTITION prompt_store.%I FOR VALUES FROM (%s) TO (%s)',
+          t.name, part, base + ((month - zero)::bigint << 39), base + ((next - zero)::bigint << 39));
         IF t.observed THEN
           -- Nights begin at noon; the constraint lets queries by time skip whole months.
           EXECUTE format('ALTER TABLE prompt_store.%I ADD CONSTRAINT %I CHECK (midpointtai >= %s AND midpointtai < %s)',

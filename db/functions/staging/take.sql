@@ -1,13 +1,13 @@
 -- take: an empty staging slot for the rest of this transaction, for changes the database makes by
 -- itself. Visits look for a slot from the lowest number up, so the search begins at the other end;
 -- when all are taken it waits for one.
+-- needs: staging.delete_rows, ledger.fail_batch
 CREATE OR REPLACE FUNCTION staging.take()
 RETURNS smallint
 LANGUAGE plpgsql AS $$
 DECLARE
   highest smallint;
   taken smallint;
-  t text;
 BEGIN
   SELECT max(substring(c.relname FROM '_s(\d+)$')::smallint) INTO STRICT highest
   FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
@@ -27,12 +27,7 @@ BEGIN
   FROM ledger.batch AS b WHERE b.slot = taken AND b.state = 'open';
   -- Rows are deleted, not truncated: this transaction goes on to publish, and must not hold a lock
   -- on the tables that another publication could wait for.
-  FOR t IN
-    SELECT c.relname FROM pg_class AS c
-    WHERE c.relnamespace = 'staging'::regnamespace AND c.relkind = 'p'
-  LOOP
-    EXECUTE format('DELETE FROM staging.%I', t || '_s' || taken);
-  END LOOP;
+  PERFORM staging.delete_rows(taken);
   RETURN taken;
 END $$;
 
