@@ -13,7 +13,7 @@ from skyledger import ids
 ORPHAN_KEPT = 1
 
 
-def forced_rows(sequence, objects, flux, mjd=MJD, first=1):
+def forced_rows(sequence, objects, flux, mjd=MJD, first=1, ra=10.0):
     visit = ids.visit_id(ids.night_of(mjd), sequence)
     ccd = ids.ccd_visit_id(visit, 0)
     n = len(objects)
@@ -23,9 +23,9 @@ def forced_rows(sequence, objects, flux, mjd=MJD, first=1):
         "visitId": np.full(n, visit),
         "detector": np.zeros(n, int),
         "templateId": np.full(n, 7),
-        "diaObjectId": np.asarray(objects),
+        "diaObjectId": np.asarray(objects, int),
         "midPointTai": np.full(n, mjd),
-        "ra": np.full(n, 10.0),
+        "ra": np.full(n, ra),
         "decl": np.zeros(n),
         "psFlux": np.asarray(flux, float),
         "psFluxErr": np.full(n, 10.0),
@@ -38,14 +38,14 @@ def forced_rows(sequence, objects, flux, mjd=MJD, first=1):
 class Owner(Desk):
     """A desk that also forces, re-links and withdraws."""
 
-    def publish_forced(self, sequence, rows, objects, flux, mjd=MJD):
+    def publish_forced(self, sequence, rows, objects, flux, mjd=MJD, ra=10.0):
         """Publish a visit with sources and forced measurements of stored objects."""
         with slot(self.connection) as number, self.connection.cursor() as cursor:
             batch = self.stage(number, sequence, rows, mjd)
             stage(
                 self.connection,
                 DD["DIAForcedSource"],
-                forced_rows(sequence, objects, flux, mjd),
+                forced_rows(sequence, objects, flux, mjd, ra=ra),
                 number,
             )
             cursor.execute("SELECT * FROM staging.associate(%s::smallint)", (number,))

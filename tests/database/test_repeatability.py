@@ -1,0 +1,172 @@
+"""Whatever happens to visits, answers as of earlier epochs stay, and the present is consistent."""
+
+from itertools import count
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_ledger import DD, MJD, ccd_visit_row, source_rows
+from test_relink import ORPHAN_KEPT, Owner
+
+LIVING = [r.sql_name for r in DD.of_kind("living")]
+ARCSEC = 1 / 3600
+
+_stars = st.sets(st.integers(0, 3), min_size=1).map(sorted)
+_operation = st.one_of(
+    st.tuples(st.just("visit"), st.integers(0, 40), _stars),
+    st.tuples(st.just("visit"), st.integers(0, 40), _stars),
+    st.tuples(st.just("late"), st.integers(60, 250), _stars),
+    st.tuples(st.just("duplicate"), st.integers(0, 9)),
+    st.tuples(st.just("withdraw"), st.integers(0, 9)),
+    st.tuples(st.just("artifact"), st.integers(0, 9)),
+    st.tuples(st.just("relink"), st.integers(0, 9), st.integers(1, 6), st.booleans()),
+)
+
+
+class Course:
+    """One sequence of operations, in a piece of sky of its own."""
+
+    def __init__(self, desk, number, serial):
+        self.desk, self.serial = desk, serial
+        self.ra = 5.0 + 0.1 * number
+        self.visits = []  # (sequence, mjd) of the live ones
+
+    def here(self, columns, relation, more=""):
+        return self.desk.all(
+            f"SELECT {columns} FROM prompt_live.{relation} WHERE ra BETWEEN %s AND %s {more} "
+            "ORDER BY 1",
+            self.ra - 0.04,
+            self.ra + 0.04,
+        )
+
+    def visit(self, days, stars, sign=1):
+        sequence, mjd = next(self.serial), MJD + sign * days
+        rng = np.random.default_rng(sequence)
+        ra = self.ra + np.array(stars) * 5 * ARCSEC + rng.normal(0, 0.05, len(stars)) * ARCSEC
+        decl = rng.normal(0, 0.05, len(stars)) * ARCSEC
+        rows = source_rows(sequence, ra, decl, rng.normal(500, 50, len(stars)), mjd)
+        forced = [r[0] for r in self.here("diaobjectid", "diaobject")][::2]
+        self.desk.publish_forced(
+            sequence, rows, forced, rng.normal(500, 50, len(forced)), mjd, self.ra
+        )
+        self.visits.append((sequence, mjd))
+
+    def late(self, days, stars):
+        self.visit(days, stars, -1)
+
+    def duplicate(self, n):
+        if self.visits:
+            sequence, mjd = self.visits[n % len(self.visits)]
+            visit = int(ccd_visit_row(sequence, mjd)["visitId"][0])
+            claimed = self.desk.change(
+                "SELECT detectors FROM ledger.open_batch('visit', %s, '{0}', 'test', 7::smallint)",
+                visit,
+            )
+            assert claimed == []
+
+    def withdraw(self, n):
+        if self.visits:
+            self.desk.withdraw(*self.visits.pop(n % len(self.visits)))
+
+    def artifact(self, n):
+        sources = [r[0] for r in self.here("diasourceid", "diasource")]
+        if sources:
+            chosen = [sources[n % len(sources)]]
+            self.desk.change("SELECT ledger.withdraw_sources(%s, 'artifact')", chosen)
+
+    def relink(self, start, n, solar):
+        sources = self.here("diasourceid", "diasource")
+        objects = self.here("diaobjectid", "diaobject")
+        chosen = [r[0] for r in sources[start % max(len(sources), 1) :][:n]]
+        if chosen and solar:
+            self.desk.relink(chosen, [900 + k % 2 for k in range(len(chosen))], chunk_size=2)
+        elif chosen and objects:
+            self.desk.relink(chosen, None, [objects[start % len(objects)][0]] * len(chosen))
+
+    def check_present(self):
+        """Compare the objects with a recomputation from the sources that are there."""
+        by_object = {}
+        for row in self.here(
+            "diasourceid, diaobjectid, ssobjectid, midpointtai, ra, decl, psflux", "diasource"
+        ):
+            assert (row[1] is None) != (row[2] is None)
+            if row[1] is not None:
+                by_object.setdefault(row[1], []).append(row[3:])
+        forced = {r[0] for r in self.here("diaobjectid", "diaforcedsource")}
+        found = {
+            r[0]: r[1:]
+            for r in self.here(
+                "diaobjectid, ndiasources, flags & 1, firstdiasourcetai, lastdiasourcetai, "
+                "rpsfluxmean, rpsfluxchi2, rpsfluxndata, pmra, ra, decl",
+                "diaobject",
+            )
+        }
+        assert set(found) == set(by_object) | forced
+        for key, (n, orphan, first, last, mean, chi2, ndata, motion, ra, decl) in found.items():
+            if key not in by_object:
+                assert (n, orphan, first, last, mean) == (0, ORPHAN_KEPT, None, None, None)
+                continue
+            time, ras, decls, flux = np.array(by_object[key], dtype=float).T
+            assert (n, orphan, ndata) == (len(time), 0, len(time))
+            assert (first, last) == (time.min(), time.max())
+            # real holds seven digits; all errors are 10 nJy.
+            assert mean == pytest.approx(flux.mean(), rel=1e-6)
+            assert chi2 == pytest.approx(
+                ((flux - flux.mean()) ** 2).sum() / 100, rel=1e-5, abs=1e-6
+            )
+            if motion is None:
+                # Equal errors: a plain mean. Curvature over 20 arcsec at the equator is 1e-12 deg.
+                assert ra == pytest.approx(ras.mean(), abs=1e-9)
+                assert decl == pytest.approx(decls.mean(), abs=1e-9)
+
+
+def answer(desk, instant):
+    return [
+        desk.all(
+            f"SELECT count(*), sum(hashtextextended(r::text, 0)::numeric) "
+            f"FROM prompt_at.{name}(%s) AS r",
+            instant,
+        )
+        for name in LIVING
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("GEN-19", "GEN-20", "GEN-21", "DIA-14")
+def test_answers_never_change_and_the_present_equals_a_recomputation(fresh_database):
+    desk = Owner(fresh_database.connect())
+    answers, numbers, serial = {}, count(), count(1)
+
+    @settings(max_examples=12, deadline=None, derandomize=True, database=None,
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(st.lists(_operation, min_size=3, max_size=8))
+    def course(operations):
+        began = Course(desk, next(numbers), serial)
+        for name, *arguments in operations:
+            getattr(began, name)(*arguments)
+            horizon = desk.one("SELECT ledger.horizon()")
+            answers.setdefault(horizon, answer(desk, horizon))
+        began.check_present()
+
+    course()
+    assert len(answers) > 30
+    kinds = {r[0] for r in desk.all("SELECT DISTINCT kind FROM ledger.epoch")}
+    assert {"visit", "relink", "withdrawal"} <= kinds
+    changed = [t for t, before in answers.items() if answer(desk, t) != before]
+    assert changed == []
+    desk.connection.close()
+
+
+def test_a_checksum_sees_one_changed_value(fresh_database):
+    """The proof above would be worth nothing if the checksum were blind."""
+    desk = Owner(fresh_database.connect())
+    desk.publish(1, source_rows(1, [10.0, 20.0], [0.0, 0.0], [100.0, 200.0]))
+    horizon = desk.one("SELECT ledger.horizon()")
+    before = answer(desk, horizon)
+    with desk.connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")  # past the guard
+        cursor.execute("UPDATE prompt_store.diasource SET psflux = psflux + 0.001 WHERE ra = 10")
+    desk.connection.commit()
+    assert answer(desk, horizon) != before
+    desk.connection.close()
