@@ -31,7 +31,9 @@ BEGIN
   BEGIN
     SELECT * INTO STRICT m FROM ledger.measure_answer(
       c.expandedquery, c.columntypes, c.aggregates, c.instanttai);
-  EXCEPTION WHEN syntax_error_or_access_rule_violation OR data_exception THEN
+  EXCEPTION
+    WHEN insufficient_privilege THEN RAISE;
+    WHEN syntax_error_or_access_rule_violation OR data_exception THEN
     verdict := 'different';
     detail := concat_ws('; ', 'the query cannot be run any more: ' || SQLERRM, array_to_string(changes, '; '));
     RETURN;
