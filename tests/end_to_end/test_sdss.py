@@ -105,5 +105,6 @@ def test_the_difference_is_clean(stripe, shared_data, record_property):
         report[f"{band}.diaSourcesPer100Stars"] = round(100 * number / int(inside.sum()), 1)
     record_property("DIASources per 100 stars", json.dumps(report))
     sys.stdout.write(json.dumps(report) + "\n")
-    # A misaligned or unmatched subtraction leaves a source at nearly every star.
-    assert report["r.diaSourcesPer100Stars"] < 100
+    # Some 200 stars and galaxies are seen in r; a misaligned or unmatched subtraction leaves a
+    # source at nearly each of them, fainter ones than r = 20 included.
+    assert report["r.diaSourcesPer100Stars"] < 150
