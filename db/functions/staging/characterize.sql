@@ -42,31 +42,44 @@ BEGIN
     WHERE slot = in_slot;
   END IF;
 
-  WITH member AS MATERIALIZED (
-    SELECT diaobjectid, ccdvisitid, midpointtai, ra, decl, raerr, declerr, radeclcov
-    FROM staging.member_sources(in_slot) WHERE midpointtai > oldest
-  ), object AS (
-    SELECT t.diaobjectid, t.ra AS ra0, t.decl AS decl0, m.newest
-    FROM (SELECT diaobjectid, max(midpointtai) AS newest FROM member GROUP BY diaobjectid) AS m
-    JOIN staging.diaobject AS t ON t.slot = in_slot AND t.diaobjectid = m.diaobjectid
-  ), frame AS (
-    SELECT c.ccdvisitid, round(c.mjd * 1440) AS minute,
-      coalesce(v.astromsysraerr, 0.01) ^ 2 AS vra, coalesce(v.astromsysdeclerr, 0.01) ^ 2 AS vdecl,
-      coalesce(v.astromsyscov, 0) AS cov
-    FROM (SELECT ccdvisitid, min(midpointtai) AS mjd FROM member GROUP BY ccdvisitid) AS c
-    LEFT JOIN LATERAL (
-      SELECT astromsysraerr, astromsysdeclerr, astromsyscov FROM staging.ccdvisit AS v
-      WHERE v.slot = in_slot AND v.ccdvisitid = c.ccdvisitid
-      UNION ALL
-      SELECT astromsysraerr, astromsysdeclerr, astromsyscov FROM prompt_store.ccdvisit AS v
-      WHERE v.ccdvisitid = c.ccdvisitid
-      LIMIT 1
-    ) AS v ON true
-  ), earth AS MATERIALIZED (
+  -- Three tables that the planner knows the size of: guesses would join them row by row.
+  CREATE TEMP TABLE IF NOT EXISTS characterize_member (
+    diaobjectid bigint, ccdvisitid bigint, midpointtai double precision, ra double precision,
+    decl double precision, raerr real, declerr real, radeclcov real) ON COMMIT DROP;
+  CREATE TEMP TABLE IF NOT EXISTS characterize_object (
+    diaobjectid bigint, ra0 double precision, decl0 double precision, newest double precision
+  ) ON COMMIT DROP;
+  CREATE TEMP TABLE IF NOT EXISTS characterize_frame (
+    ccdvisitid bigint, minute double precision, vra double precision, vdecl double precision,
+    cov double precision) ON COMMIT DROP;
+  TRUNCATE characterize_member, characterize_object, characterize_frame;
+  INSERT INTO characterize_member
+  SELECT diaobjectid, ccdvisitid, midpointtai, ra, decl, raerr, declerr, radeclcov
+  FROM staging.member_sources(in_slot) WHERE midpointtai > oldest;
+  ANALYZE characterize_member (diaobjectid, ccdvisitid);
+  INSERT INTO characterize_object
+  SELECT t.diaobjectid, t.ra, t.decl, m.newest
+  FROM (SELECT diaobjectid, max(midpointtai) AS newest FROM characterize_member GROUP BY 1) AS m
+  JOIN staging.diaobject AS t ON t.slot = in_slot AND t.diaobjectid = m.diaobjectid;
+  INSERT INTO characterize_frame
+  SELECT c.ccdvisitid, round(c.mjd * 1440), coalesce(v.astromsysraerr, 0.01) ^ 2,
+    coalesce(v.astromsysdeclerr, 0.01) ^ 2, coalesce(v.astromsyscov, 0)
+  FROM (SELECT ccdvisitid, min(midpointtai) AS mjd FROM characterize_member GROUP BY 1) AS c
+  LEFT JOIN LATERAL (
+    SELECT astromsysraerr, astromsysdeclerr, astromsyscov FROM staging.ccdvisit AS v
+    WHERE v.slot = in_slot AND v.ccdvisitid = c.ccdvisitid
+    UNION ALL
+    SELECT astromsysraerr, astromsysdeclerr, astromsyscov FROM prompt_store.ccdvisit AS v
+    WHERE v.ccdvisitid = c.ccdvisitid
+    LIMIT 1
+  ) AS v ON true;
+  ANALYZE characterize_object, characterize_frame;
+
+  WITH earth AS MATERIALIZED (
     -- Once a minute: the Earth moves 1e-5 AU in that time.
     SELECT minute, e[1] AS ex, e[2] AS ey, e[3] AS ez
     FROM (SELECT minute, science.earth_position(minute / 1440) AS e
-          FROM (SELECT DISTINCT minute FROM frame) AS m OFFSET 0) AS p
+          FROM (SELECT DISTINCT minute FROM characterize_frame) AS m OFFSET 0) AS p
   ), weighed AS (
     SELECT m.diaobjectid, m.midpointtai, o.ra0, o.decl0, o.newest, w.det,
       w.vdecl / w.det AS a, -w.cov / w.det AS b, w.vra / w.det AS c,
@@ -76,10 +89,10 @@ BEGIN
         + 2 * cosd(m.decl) * sind(o.decl0) * sind((m.ra - o.ra0) / 2) ^ 2) AS y,
       e.ex * sind(o.ra0) - e.ey * cosd(o.ra0) AS f,
       (e.ex * cosd(o.ra0) + e.ey * sind(o.ra0)) * sind(o.decl0) - e.ez * cosd(o.decl0) AS g
-    FROM member AS m
-    JOIN object AS o ON o.diaobjectid = m.diaobjectid
+    FROM characterize_member AS m
+    JOIN characterize_object AS o ON o.diaobjectid = m.diaobjectid
       AND m.midpointtai > o.newest - cutoff_days
-    JOIN frame AS v ON v.ccdvisitid = m.ccdvisitid
+    JOIN characterize_frame AS v ON v.ccdvisitid = m.ccdvisitid
     JOIN earth AS e ON e.minute = v.minute
     CROSS JOIN LATERAL (
       SELECT q.*, q.vra * q.vdecl - q.cov * q.cov AS det
