@@ -358,6 +358,20 @@ def test_a_cited_query_runs_read_only_and_with_the_rights_of_a_reader_whoever_ci
         desk.connection.rollback()
 
 
+def test_functions_of_the_caller_hidden_in_a_type_do_not_run_as_the_citer(desk):
+    with desk.connection.cursor() as cursor:
+        cursor.execute("SET ROLE skyledger_reader")
+        cursor.execute(
+            "CREATE FUNCTION pg_temp.harm(value integer) RETURNS boolean LANGUAGE plpgsql AS $$ "
+            "BEGIN DROP FUNCTION ledger.read_query(text, text); RETURN true; END $$"
+        )
+        cursor.execute("CREATE DOMAIN pg_temp.harmful AS integer CHECK (pg_temp.harm(VALUE))")
+        cursor.execute("CREATE TYPE pg_temp.harmless AS (a pg_temp.harmful)")
+        with pytest.raises(psycopg2.Error, match="temporary functions cannot cite"):
+            cursor.execute("SELECT ledger.cite('SELECT ''(1)''::pg_temp.harmless IS NULL AS a')")
+    desk.connection.rollback()
+
+
 def test_readers_cite_and_verify_in_sql_at_the_instant_of_their_session(desk):
     first = desk.one("SELECT min(epochtai) FROM ledger.epoch WHERE kind = 'visit'")
     with desk.connection.cursor() as cursor:

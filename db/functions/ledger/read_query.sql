@@ -16,6 +16,12 @@ BEGIN
     RAISE EXCEPTION 'ledger.read_query belongs to %, not to skyledger_citer', current_user
       USING ERRCODE = 'insufficient_privilege', HINT = 'Run `skyledger db upgrade`.';
   END IF;
+  -- Constants are read, and constant expressions computed, while a query is being understood: a
+  -- function of the caller, hidden in a type, would run as the owner of this one.
+  IF EXISTS (SELECT FROM pg_proc WHERE pronamespace = pg_my_temp_schema()) THEN
+    RAISE EXCEPTION 'a session with temporary functions cannot cite'
+      USING ERRCODE = 'feature_not_supported', HINT = 'Cite from a new session.';
+  END IF;
   PERFORM set_config('search_path', format('%I, science, public, pg_temp', in_database), true);
   -- A cursor takes exactly one statement that returns rows: nothing hides behind a semicolon.
   OPEN looked NO SCROLL FOR EXECUTE in_query;
