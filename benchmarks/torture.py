@@ -1,15 +1,15 @@
 """Torture of the ledger: every answer ever given must be repeated to the last bit.
 
-Writers publish visits, late visits, re-links and withdrawals of the same few objects while readers
-note what they see; writers are killed, and so is the server (``SIGKILL`` and immediate stop). A
-*reading* is the instant and one order-free checksum a living relation, over every column of every
-row, through ``prompt``, ``prompt_live`` or ``prompt_at``. In the end every reading's query is run
-again as of its instant. Then four sabotages, each a replaced SQL function in a database of its
-own, must be noticed by the same readers.
+Writers publish visits, late visits, re-links, withdrawals and new versions of the rest, all of the
+same few objects, while readers note what they see; writers are killed, and so is the server
+(``SIGKILL`` and immediate stop). A *reading* is the instant and one order-free checksum a living
+relation, over every column of every row, through ``prompt``, ``prompt_live`` or ``prompt_at``. In
+the end every reading's query is run again as of its instant. Then four sabotages, each a replaced
+SQL function in a database of its own, must be noticed by the same readers.
 
 =======================  =========================================================================
 ``torture.readings``     readings taken; ``touched``: share that saw rows changed later
-``torture.differences``  readings that were not repeated exactly
+``torture.differences``  readings that were not repeated exactly; ``audit``: rows of ledger.audit()
 ``torture.sabotage``     slowest detection [s]; one line each: ``torture.sabotage.NAME``
 =======================  =========================================================================
 
@@ -45,8 +45,9 @@ from skyledger import dictionary as dd
 from skyledger import ids
 from skyledger.database import schema
 from skyledger.database.cluster import Cluster
+from skyledger.errors import SkyledgerError
 
-WRITERS = ("visit", "visit", "visit", "late", "relink", "withdraw")
+WRITERS = ("visit", "visit", "visit", "late", "relink", "withdraw", "amend")
 READERS = 3
 STARS = 80  # positions on the sky, 36 arcsec apart
 VISITS = 30  # live visits the withdrawing writer leaves
@@ -199,24 +200,33 @@ def _relink(connection: Any) -> None:
     """Give sources of neighbouring stars to SSObjects, or to the object of a neighbour."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT diasourceid, diaobjectid FROM prompt_live.diasource "
+            "SELECT diaobjectid, diasourceid, visitid FROM prompt_live.diasource "
             "WHERE diaobjectid IS NOT NULL AND ra > %s ORDER BY ra LIMIT %s",
             (10 + random.random() * STARS / 100, random.randint(3, 12)),
         )
         found = cursor.fetchall()
+        if not found:
+            raise _NothingToDo
+        solar, target = random.random() < 0.5, random.choice(found)[0]
+        if not solar:
+            # An object has at most one source a visit.
+            cursor.execute(
+                "SELECT visitid FROM prompt_live.diasource WHERE diaobjectid = %s", (target,)
+            )
+            taken = {r[0] for r in cursor.fetchall()}
+            found = list({r[2]: r for r in found if r[2] not in taken}.values())
     connection.rollback()
-    if len({r[1] for r in found}) < 2:
+    if not found:
         raise _NothingToDo
-    solar = random.random() < 0.5
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
             cursor.execute(
                 "CALL ledger.relink(%s, %s::bigint[], %s::bigint[], 4)",
                 (
-                    [r[0] for r in found],
+                    [r[1] for r in found],
                     [random.randint(1, 20) for _ in found] if solar else None,
-                    None if solar else [found[0][1]] * len(found),
+                    None if solar else [target] * len(found),
                 ),
             )
     finally:
@@ -240,11 +250,75 @@ def _withdraw(connection: Any) -> None:
     connection.commit()
 
 
+# New rows, and what changes in some of those that are there: relation, its id, the columns of a new
+# row, a query for them, the change.
+_AMENDMENTS = (
+    (
+        "ssobject",
+        "ssobjectid",
+        "ssobjectid, ndiasources, flags",
+        """SELECT i, 1, 0 FROM generate_series(1, 20) AS i WHERE random() < 0.2""",
+        "ndiasources = ndiasources + 1",
+    ),
+    (
+        "sssource",
+        "diasourceid",
+        "diasourceid, ssobjectid, midpointtai, phaseangle",
+        """SELECT diasourceid, ssobjectid, midpointtai, 10 FROM prompt_store.diasource
+        WHERE ssobjectid IS NOT NULL AND random() < 0.3""",
+        "phaseangle = 170 * random()",
+    ),
+    (
+        "diaobjectfeatures",
+        "diaobjectid",
+        "diaobjectid, band, lcnonperiodic",
+        """SELECT diaobjectid, 2, array_fill(random()::real, ARRAY[20])
+        FROM prompt_store.diaobject WHERE ndiasources > 1 AND random() < 0.2""",
+        "lcnonperiodic = array_fill(random()::real, ARRAY[20])",
+    ),
+    (
+        "template",
+        "templateid",
+        """templateid, instrument, band, ra, decl, nvisits, inputccdvisitids, begintai, endtai,
+        meantai""",
+        """SELECT i, 'simulated', 'r', 10, 0, 1, ARRAY[i], 60000, 60001, 60000.5
+        FROM generate_series(1, 9) AS i WHERE random() < 0.2""",
+        "seeing = 1 + random()",
+    ),
+)
+
+
+def _amend(connection: Any) -> None:
+    """Publish new rows and versions of a relation that visits and re-links do not write."""
+    relation, key, columns, new, change = random.choice(_AMENDMENTS)
+    with slot(connection) as number, connection.cursor() as cursor:
+        batch = _one(
+            cursor,
+            "SELECT batch FROM ledger.open_batch('amend', NULL, '{}', 'torture', %s::smallint)",
+            number,
+        )[0]
+        cursor.execute(
+            f"SELECT staging.recall(%s::smallint, %s, %s, ARRAY("
+            f"SELECT {key} FROM prompt_store.{relation} ORDER BY random() LIMIT 3))",
+            (number, relation, key),
+        )
+        cursor.execute(f"UPDATE staging.{relation} SET {change} WHERE slot = %s", (number,))
+        cursor.execute(
+            f"INSERT INTO staging.{relation} (slot, {columns}) SELECT %s, n.* "
+            f"FROM ({new}) AS n({columns}) WHERE NOT EXISTS "
+            f"(SELECT FROM prompt_store.{relation} AS o WHERE o.{key} = n.{key})",
+            (number,),
+        )
+        cursor.execute("SELECT ledger.publish(%s)", (batch,))
+        connection.commit()
+
+
 _WORK: dict[str, Callable[[Any], None]] = {
     "visit": lambda connection: _visit(connection, late=False),
     "late": lambda connection: _visit(connection, late=True),
     "relink": _relink,
     "withdraw": _withdraw,
+    "amend": _amend,
 }
 
 
@@ -273,7 +347,7 @@ def _write(kind: str, dsn: str, stop: Any, path: Path) -> None:
             except _NothingToDo:
                 outcome = "idle"
                 time.sleep(0.02)
-            except psycopg2.Error as error:
+            except (psycopg2.Error, SkyledgerError) as error:
                 # Others changed the same rows, or the server is gone: the next attempt differs.
                 outcome = type(error).__name__
             os.write(log, f"{outcome}\n".encode())
@@ -421,13 +495,15 @@ class Crowd:
         return found
 
     def end(self) -> None:
-        """Let everybody finish."""
+        """Let everybody finish; a process that has failed is a failure of the benchmark."""
         self.stop.value = 1
         for process in (*self.writers, *self.readers):
             process.join(30)
             if process.is_alive():
                 process.kill()
                 process.join()
+            elif process.exitcode:
+                raise RuntimeError(f"{process.name} ended with {process.exitcode}; see above")
 
 
 def kill_server(cluster: Cluster, how: int) -> None:
@@ -531,8 +607,8 @@ def _clone(cluster: Cluster, name: str) -> str:
 def main() -> int:
     """Torture a throw-away server; print the figures."""
     parser = argparse.ArgumentParser(description="Is every answer of the ledger repeatable?")
-    parser.add_argument("--seconds", type=float, default=480)
-    parser.add_argument("--readings", type=int, default=6000)
+    parser.add_argument("--seconds", type=float, default=540)
+    parser.add_argument("--readings", type=int, default=5500)
     parser.add_argument(
         "--calm", type=float, default=20, help="seconds between kills of the server"
     )
@@ -554,8 +630,9 @@ def main() -> int:
             instants = len({r["instant"] for r in readings})
             _figure("readings", len(readings), "readings", instants=instants,
                     touched=round(_touched(dsn, readings), 3), done=dict(done))  # fmt: skip
-            _figure("differences", len(different), "readings", first=different[:1])
-            failed = bool(different) or not readings
+            audit = _audit(dsn)
+            _figure("differences", len(different), "readings", first=different[:1], audit=audit)
+            failed = bool(different or audit) or not readings
         slowest = 0.0
         for name in [] if chosen.sabotages == "none" else chosen.sabotages.split(","):
             database = _clone(cluster, "sabotage_" + name.replace("-", "_"))
@@ -570,6 +647,12 @@ def main() -> int:
         cluster.destroy()
         shutil.rmtree(home)
     return int(failed)
+
+
+def _audit(dsn: str) -> list[Any]:
+    with contextlib.closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT relation, key, kind, detail FROM ledger.audit()")
+        return cursor.fetchall()
 
 
 def _clone_of_schema(cluster: Cluster) -> str:

@@ -239,6 +239,17 @@ def test_a_target_that_is_not_there_is_refused(desk):
     assert [r[1] for r in objects(desk)] == [1]
 
 
+@pytest.mark.requirement("DIA-12")
+def test_two_sources_of_a_visit_never_get_one_object(desk):
+    desk.publish(1, source_rows(1, [10.0, 20.0], [0.0, 0.0], [100.0, 200.0]))
+    (target, _), (_, source) = desk.all(
+        "SELECT diaobjectid, diasourceid FROM prompt.diasource ORDER BY psflux"
+    )
+    with pytest.raises(psycopg2.Error, match=f"diaObjectId {target} would have two DIASources"):
+        desk.relink([source], None, [target])
+    assert [r[1] for r in objects(desk)] == [1, 1]
+
+
 def test_a_visit_that_forced_an_object_closed_meanwhile_is_computed_again(desk, fresh_database):
     desk.publish(1, source_rows(1, [10.0], [0.0], [100.0]))
     kept = desk.one("SELECT diaobjectid FROM prompt.diaobject")

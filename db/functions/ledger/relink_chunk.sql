@@ -2,7 +2,8 @@
 -- new versions of the sources, and of the DIAObjects that lose or gain them (recomputed, closed, or
 -- kept and flagged). DPDD section 3.2.2 step 4; SSO-05, GEN-19. Computed again when another
 -- publication interferes.
--- needs: staging.take, staging.recall, staging.recompute, ledger.open_batch, ledger.publish
+-- needs: staging.take, staging.recall, staging.recompute, staging.member_sources
+-- needs: science.ccd_visit_visit, ledger.open_batch, ledger.publish
 CREATE OR REPLACE FUNCTION ledger.relink_chunk(
   in_sources bigint[], in_ssobjects bigint[], in_objects bigint[])
 RETURNS timestamp
@@ -12,6 +13,8 @@ DECLARE
   slot_number CONSTANT smallint := staging.take();
   attempts CONSTANT integer := 10;
   missing bigint;
+  crowded bigint;
+  visit bigint;
   opened bigint;
   ended timestamp;
 BEGIN
@@ -42,6 +45,13 @@ BEGIN
          JOIN prompt_store.sssource AS o ON o.diasourceid = s.diasourceid
          WHERE s.slot = slot_number AND o.ssobjectid IS DISTINCT FROM s.ssobjectid), true);
       PERFORM staging.recompute(slot_number);
+      SELECT m.diaobjectid, science.ccd_visit_visit(m.ccdvisitid) INTO crowded, visit
+      FROM staging.member_sources(slot_number) AS m GROUP BY 1, 2 HAVING count(*) > 1 LIMIT 1;
+      IF crowded IS NOT NULL THEN
+        RAISE EXCEPTION 'diaObjectId % would have two DIASources of visit %', crowded, visit
+          USING ERRCODE = 'integrity_constraint_violation',
+            HINT = 'An object is seen at most once a visit (DIA-12): link one of them elsewhere.';
+      END IF;
       ended := ledger.publish(opened);
       RETURN ended;
     EXCEPTION WHEN serialization_failure THEN
