@@ -26,7 +26,7 @@ GRANT SELECT ON ledger.epoch, ledger.database, ledger.flagdefinition, ledger.fea
   ledger.provenance, ledger.detector, ledger.citation TO skyledger_reader, skyledger_ingest;
 
 -- New functions are everybody's unless taken away.
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA ledger, staging FROM PUBLIC;
+REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA ledger, staging FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.horizon(), ledger.settled(timestamp), ledger.as_of(),
   ledger.resolve(timestamp), ledger.open_answer(text), ledger.cite(text, timestamp, text),
   ledger.verify(text) TO skyledger_reader, skyledger_ingest;
@@ -41,5 +41,10 @@ GRANT SELECT ON ledger.batch, ledger.delivery, ledger.rejected TO skyledger_inge
 GRANT EXECUTE ON FUNCTION ledger.publish(bigint), ledger.fail_batch(bigint, text),
   ledger.fail_delivery(bigint, bigint, smallint, text, text),
   ledger.open_batch(text, bigint, smallint[], text, smallint),
-  ledger.ensure_partitions(double precision, double precision), ledger.heartbeat()
+  ledger.ensure_partitions(double precision, double precision), ledger.heartbeat(),
+  ledger.withdraw(bigint, text), ledger.withdraw_sources(bigint[], text),
+  ledger.relink_chunks(bigint[], bigint[], bigint[], integer),
+  ledger.relink_chunk(bigint[], bigint[], bigint[])
+  TO skyledger_ingest;
+GRANT EXECUTE ON PROCEDURE ledger.relink(bigint[], bigint[], bigint[], integer, bigint)
   TO skyledger_ingest;

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import psycopg2
 import pytest
-from test_ledger import DD, MJD, Desk, source_rows
+from test_ledger import DD, MJD, NIGHT, Desk, source_rows
 
 from ingest.staging import slot, stage
 from skyledger import ids
@@ -229,6 +229,27 @@ def test_chunks_are_closed_over_shared_owners_and_publish_one_by_one(desk):
 def test_a_relinking_that_makes_no_sense_is_refused(desk, arguments, reason):
     with pytest.raises(psycopg2.Error, match=reason):
         desk.relink(*arguments)
+
+
+def test_operators_relink_and_withdraw_readers_do_not(desk):
+    desk.publish(1, source_rows(1, [10.0, 20.0], [0.0, 0.0], [100.0, 200.0]))
+    one, two = (r[0] for r in desk.all("SELECT diasourceid FROM prompt.diasource ORDER BY 1"))
+    calls = (
+        ("CALL ledger.relink(%s, %s)", ([one], [77])),
+        ("SELECT ledger.withdraw_sources(%s, %s)", ([two], "artifact")),
+        ("SELECT ledger.withdraw(%s, %s)", (ids.visit_id(NIGHT, 1), "clouds")),
+    )
+    desk.connection.autocommit = True
+    with desk.connection.cursor() as cursor:
+        cursor.execute("SET ROLE skyledger_reader")
+        for call in calls:
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute(*call)
+        cursor.execute("RESET ROLE; SET ROLE skyledger_ingest")
+        for call in calls:
+            cursor.execute(*call)
+        cursor.execute("SELECT count(*) FROM prompt_live.diasource")
+        assert cursor.fetchone() == (0,)
 
 
 def test_a_target_that_is_not_there_is_refused(desk):
