@@ -18,6 +18,7 @@ DECLARE
   orphan bigint;
   oldest double precision := '-infinity';
   done bigint;
+  loops CONSTANT text := current_setting('enable_nestloop');
 BEGIN
   SELECT sum(1::bigint << bit) FILTER (WHERE name = 'MOTION_NOT_FITTED'),
     sum(1::bigint << bit) FILTER (WHERE name = 'PARALLAX_NOT_FITTED'),
@@ -75,6 +76,8 @@ BEGIN
   ) AS v ON true;
   ANALYZE characterize_object, characterize_frame;
 
+  -- Nothing tells how many rows the staging table or the fit has: no loops over both.
+  PERFORM set_config('enable_nestloop', 'off', true);
   WITH earth AS MATERIALIZED (
     -- Once a minute: the Earth moves 1e-5 AU in that time.
     SELECT minute, e[1] AS ex, e[2] AS ey, e[3] AS ez
@@ -155,7 +158,11 @@ BEGIN
   FROM placed AS p
   WHERE t.slot = in_slot AND t.diaobjectid = p.diaobjectid;
   GET DIAGNOSTICS done = ROW_COUNT;
+  PERFORM set_config('enable_nestloop', loops, true);
 
+  IF EXISTS (SELECT FROM staging.diaobject WHERE slot = in_slot AND ndiasources IS NULL) THEN
+    EXECUTE format('ANALYZE staging.%I (diaobjectid, ndiasources)', 'diaobject_s' || in_slot);
+  END IF;
   -- Without sources an object ends, unless forced photometry of it remains: it keeps its place.
   UPDATE staging.diaobject AS t
   SET hpx29 = o.hpx29, raerr = o.raerr, declerr = o.declerr, radeclcov = o.radeclcov,
