@@ -14,4 +14,4 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION staging.delete_rows(smallint)
-IS 'Empties a staging slot without excluding anybody; slower than staging.clear.';
+IS 'Empties a staging slot without excluding anybody.';

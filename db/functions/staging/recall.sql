@@ -21,6 +21,10 @@ BEGIN
   USING in_slot, in_withdraw, in_ids,
     (SELECT min(i) FROM unnest(in_ids) AS i), (SELECT max(i) FROM unnest(in_ids) AS i);
   GET DIAGNOSTICS n = ROW_COUNT;
+  IF n > 0 THEN
+    -- The plans of what follows depend on whether there are three rows or ten thousand.
+    EXECUTE format('ANALYZE staging.%I (%I)', in_relation || '_s' || in_slot, in_column);
+  END IF;
   RETURN n;
 END $$;
 
