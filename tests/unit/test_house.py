@@ -51,7 +51,7 @@ def _lines(texts: dict[str, str], pattern: re.Pattern[str]) -> list[str]:
 
 def test_the_patterns_find_what_they_are_for() -> None:
     assert MACHINE_PATH.search(f'open("{Path("/home") / "ann"}")')
-    assert not MACHINE_PATH.search("~/.local/share/home/x and db/work/x and $HOME/opt/x")
+    assert not MACHINE_PATH.search("~/.local/share/home/x and db/" + "work/x and $HOME/opt/x")
     assert REGISTRY.search("https://" + "pypi" + ".org/simple")
 
 

@@ -1,4 +1,4 @@
--- as_of: the instant of this session, from setting skyledger.as_of, else the horizon.
+-- as_of: the instant of a session, from setting skyledger.as_of, else the horizon.
 -- needs: ledger.horizon, ledger.settled
 CREATE OR REPLACE FUNCTION ledger.as_of()
 RETURNS timestamp
