@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prove the two commands in bare Debian 12 trees: nothing but git, bash and certificates.
-# Needs root, debootstrap, 12 GB of disk and a network; takes about fifteen minutes. The words
+# Needs root, debootstrap, 12 GB of disk and a network; takes about twenty minutes. The words
 # after the script's name go to `./run test` instead of a small choice of tests.
 set -euo pipefail
 
@@ -77,6 +77,8 @@ new_tree root root
 attempt 0 "root: set-up" "$place/root" root "cd '$checkout' && ./run setup"
 attempt 0 "root: no server was made" "$place/root" root '[ -z "$(pg_lsclusters -h)" ]'
 attempt 0 "root: no network afterwards" "$place/root" root "unshare --net bash -c \"$life\""
+attempt 0 "root: demo without network" "$place/root" root \
+  "cd '$checkout' && unshare --net ./run demo && ./run skyledger db stop"
 attempt 0 "root: tests" "$place/root" root "$tests"
 rm -rf --one-file-system "$place/root"
 
@@ -84,6 +86,8 @@ new_tree sudoer ann
 inside "$place/sudoer" root "apt-get -qq update && apt-get -qq install -y sudo >/dev/null 2>&1 &&
   echo 'ann ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/ann"
 attempt 0 "user with sudo: life of a database" "$place/sudoer" ann "$life"
+attempt 0 "user with sudo: demo" "$place/sudoer" ann \
+  "cd '$checkout' && ./run demo && ./run skyledger db stop"
 attempt 0 "user with sudo: tests" "$place/sudoer" ann "$tests"
 rm -rf --one-file-system "$place/sudoer"
 
