@@ -174,11 +174,14 @@ def draw_object(connection: Any, curve: LightCurve) -> Figure:
         return figure
     best = seen[np.argmax(np.abs(curve.flux[seen]) / curve.error[seen])]
     images = cutouts(connection, curve, int(curve.ccd_visit_id[best]))
+    # One black and one white point for the three, so that they can be compared by eye.
+    low, high = np.nanpercentile(np.stack(list(images.values())), [5, 99.5])
     for place, (name, image) in enumerate(images.items()):
         axes = figure.add_subplot(grid[1, place])
-        low, high = np.nanpercentile(image, [5, 99.5])
         axes.imshow(
             np.arcsinh((image - low) / max(high - low, 1e-9) * 3),
+            vmin=0,
+            vmax=np.arcsinh(3),
             origin="lower",
             cmap="gray_r",
             interpolation="nearest",

@@ -1028,9 +1028,9 @@ COMMENT ON COLUMN prompt_store.diaobject.hpx29 IS 'hpx29: HEALPix pixel of order
 
 COMMENT ON COLUMN prompt_store.diaobject.radectai IS 'radecTai: Epoch of ra and decl, as a Modified Julian Date in TAI. [d]';
 
-COMMENT ON COLUMN prompt_store.diaobject.ndiasources IS 'nDiaSources: Number of DIASources associated with the object, in all bands and without limit of time.';
+COMMENT ON COLUMN prompt_store.diaobject.ndiasources IS 'nDiaSources: Number of DIASources of the object, in all bands, within the twelve months up to its newest one; in reprocessing without that limit.';
 
-COMMENT ON COLUMN prompt_store.diaobject.firstdiasourcetai IS 'firstDiaSourceTai: Mid-exposure time of the earliest DIASource associated with the object, as a Modified Julian Date in TAI. [d]';
+COMMENT ON COLUMN prompt_store.diaobject.firstdiasourcetai IS 'firstDiaSourceTai: Mid-exposure time of the earliest of these DIASources, as a Modified Julian Date in TAI. [d]';
 
 COMMENT ON COLUMN prompt_store.diaobject.lastdiasourcetai IS 'lastDiaSourceTai: Mid-exposure time of the latest DIASource associated with the object, as a Modified Julian Date in TAI. [d]';
 
@@ -1359,9 +1359,9 @@ COMMENT ON COLUMN prompt_store.diaobject_history.hpx29 IS 'hpx29: HEALPix pixel 
 
 COMMENT ON COLUMN prompt_store.diaobject_history.radectai IS 'radecTai: Epoch of ra and decl, as a Modified Julian Date in TAI. [d]';
 
-COMMENT ON COLUMN prompt_store.diaobject_history.ndiasources IS 'nDiaSources: Number of DIASources associated with the object, in all bands and without limit of time.';
+COMMENT ON COLUMN prompt_store.diaobject_history.ndiasources IS 'nDiaSources: Number of DIASources of the object, in all bands, within the twelve months up to its newest one; in reprocessing without that limit.';
 
-COMMENT ON COLUMN prompt_store.diaobject_history.firstdiasourcetai IS 'firstDiaSourceTai: Mid-exposure time of the earliest DIASource associated with the object, as a Modified Julian Date in TAI. [d]';
+COMMENT ON COLUMN prompt_store.diaobject_history.firstdiasourcetai IS 'firstDiaSourceTai: Mid-exposure time of the earliest of these DIASources, as a Modified Julian Date in TAI. [d]';
 
 COMMENT ON COLUMN prompt_store.diaobject_history.lastdiasourcetai IS 'lastDiaSourceTai: Mid-exposure time of the latest DIASource associated with the object, as a Modified Julian Date in TAI. [d]';
 
@@ -3380,9 +3380,9 @@ COMMENT ON COLUMN staging.diaobject.hpx29 IS 'hpx29: HEALPix pixel of order 29 i
 
 COMMENT ON COLUMN staging.diaobject.radectai IS 'radecTai: Epoch of ra and decl, as a Modified Julian Date in TAI. [d]';
 
-COMMENT ON COLUMN staging.diaobject.ndiasources IS 'nDiaSources: Number of DIASources associated with the object, in all bands and without limit of time.';
+COMMENT ON COLUMN staging.diaobject.ndiasources IS 'nDiaSources: Number of DIASources of the object, in all bands, within the twelve months up to its newest one; in reprocessing without that limit.';
 
-COMMENT ON COLUMN staging.diaobject.firstdiasourcetai IS 'firstDiaSourceTai: Mid-exposure time of the earliest DIASource associated with the object, as a Modified Julian Date in TAI. [d]';
+COMMENT ON COLUMN staging.diaobject.firstdiasourcetai IS 'firstDiaSourceTai: Mid-exposure time of the earliest of these DIASources, as a Modified Julian Date in TAI. [d]';
 
 COMMENT ON COLUMN staging.diaobject.lastdiasourcetai IS 'lastDiaSourceTai: Mid-exposure time of the latest DIASource associated with the object, as a Modified Julian Date in TAI. [d]';
 
