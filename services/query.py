@@ -134,8 +134,12 @@ def _enter(cursor: Any, database: VirtualDatabase) -> datetime:
         return instant
     cursor.execute("SELECT to_regnamespace(%s)", (database.name,))
     if cursor.fetchone()[0] is None:
+        cursor.execute(
+            r"SELECT string_agg(nspname, ', ' ORDER BY nspname) FROM pg_namespace "
+            r"WHERE nspname ~ '^(prompt|dr\d+|sp_[a-z0-9_]+)$' AND nspname !~ '^prompt_'"
+        )
         raise QueryRefusedError(
-            f"there is no database {database.name}; `skyledger db status` lists them"
+            f"there is no database {database.name}; there is {cursor.fetchone()[0]}"
         )
     cursor.execute(
         sql.SQL("SET LOCAL search_path = {}, science, public").format(sql.Identifier(database.name))

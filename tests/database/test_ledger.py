@@ -502,6 +502,11 @@ def test_a_query_that_is_not_one_harmless_select_is_refused(desk, statement, rea
     assert desk.one("SELECT count(*) FROM ledger.epoch") >= 1
 
 
+def test_a_database_that_is_not_there_is_named_with_those_that_are(desk):
+    with pytest.raises(QueryRefusedError, match=r"no database dr7; there is prompt$"):
+        run(desk.connection, "SELECT 1", VirtualDatabase("dr7"))
+
+
 def test_virtual_databases_are_read_and_refused():
     assert parse("prompt") == VirtualDatabase("prompt")
     assert parse("prompt@2026-01-01").instant == datetime(2026, 1, 1)  # noqa: DTZ001 - TAI
