@@ -8,7 +8,7 @@ import typer
 from skyledger import settings
 from skyledger.database import connection, extensions, pgsphere, schema
 from skyledger.database.cluster import Cluster
-from skyledger.errors import UsageError
+from skyledger.errors import DatabaseError, UsageError
 
 app = typer.Typer(no_args_is_help=True, help="The database server and its schema.")
 
@@ -126,6 +126,27 @@ def check() -> None:
         print("complete: this software and the database fit each other")
     finally:
         opened.close()
+
+
+@app.command()
+def audit() -> None:
+    """Look for versions, epochs and links that contradict each other; 4 if there are any."""
+    opened = connection.connect()
+    try:
+        schema.check(opened)
+        with opened.cursor() as cursor:
+            cursor.execute("SELECT relation, key, kind, detail FROM ledger.audit()")
+            found = cursor.fetchall()
+    finally:
+        opened.close()
+    for relation, key, kind, detail in found:
+        print(f"{relation} {key}: {kind}: {detail}")
+    if found:
+        raise DatabaseError(
+            f"{len(found)} findings, listed above: earlier answers may not repeat. Restore the "
+            f"rows from a backup, and find out what wrote them"
+        )
+    print("no version, epoch or link contradicts another")
 
 
 _FAILURES = {
