@@ -36,7 +36,7 @@ def test_a_sound_store_has_no_findings_and_a_changed_one_is_told(desk):
     desk.connection.commit()
     broken = CliRunner().invoke(db.app, ["audit"])
     assert isinstance(broken.exception, DatabaseError)
-    assert "is no epoch" in broken.output
+    assert "newer than the horizon" in broken.output
 
 
 def test_failures_are_listed_with_their_reason(desk):
