@@ -88,6 +88,8 @@ class Desk:
     def stage(self, number, sequence, rows, mjd=MJD, kind="visit"):
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT ledger.ensure_partitions(%s, %s)", (mjd, mjd))
+            # As ingest does: a partition is committed before anything is published into it.
+            self.connection.commit()
             visit = ids.visit_id(ids.night_of(mjd), sequence)
             cursor.execute(
                 "SELECT batch FROM ledger.open_batch(%s, %s, '{0}', 'test', %s::smallint)",
@@ -107,9 +109,12 @@ class Desk:
             cursor.execute("SELECT staging.validate(%s::smallint, %s)", (number, batch))
             return batch
 
-    def publish(self, sequence, rows, mjd=MJD):
+    def publish(self, sequence, rows, mjd=MJD, forced=None):
+        """Publish a visit's sources and, if given, forced measurements of stored objects."""
         with slot(self.connection) as number, self.connection.cursor() as cursor:
             batch = self.stage(number, sequence, rows, mjd)
+            if forced is not None:
+                stage(self.connection, DD["DIAForcedSource"], forced, number)
             cursor.execute("SELECT * FROM staging.associate(%s::smallint)", (number,))
             cursor.execute("SELECT staging.characterize(%s::smallint)", (number,))
             cursor.execute("SELECT staging.characterize_fluxes(%s::smallint)", (number,))

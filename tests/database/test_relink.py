@@ -40,21 +40,8 @@ class Owner(Desk):
 
     def publish_forced(self, sequence, rows, objects, flux, mjd=MJD, ra=10.0):
         """Publish a visit with sources and forced measurements of stored objects."""
-        with slot(self.connection) as number, self.connection.cursor() as cursor:
-            batch = self.stage(number, sequence, rows, mjd)
-            stage(
-                self.connection,
-                DD["DIAForcedSource"],
-                forced_rows(sequence, objects, flux, mjd, ra=ra),
-                number,
-            )
-            cursor.execute("SELECT * FROM staging.associate(%s::smallint)", (number,))
-            cursor.execute("SELECT staging.characterize(%s::smallint)", (number,))
-            cursor.execute("SELECT staging.characterize_fluxes(%s::smallint)", (number,))
-            cursor.execute("SELECT ledger.publish(%s)", (batch,))
-            epoch = cursor.fetchone()[0]
-            self.connection.commit()
-        return epoch
+        forced = forced_rows(sequence, objects, flux, mjd, ra=ra)
+        return self.publish(sequence, rows, mjd, forced)
 
     def change(self, statement, *values):
         with self.connection.cursor() as cursor:

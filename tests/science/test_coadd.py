@@ -5,7 +5,6 @@ import pytest
 from difference_scenes import DECL, RA, expose, field_of_stars, make_visit, make_wcs, robust_sd
 
 from processing.coadd import build_template, template_grid
-from processing.cutout import cutout
 from processing.exposure import Mask
 from processing.psf_core import forced_flux, spline_psf
 from processing.warp import warp
@@ -146,20 +145,3 @@ def test_warping_carries_masks_and_borders():
     assert ((other.mask[100:102, 80:260] & int(Mask.BAD)) != 0).all()
     assert ((other.mask[97] & int(Mask.BAD)) == 0).all()
     assert ((other.mask[:, :20] & int(Mask.NO_DATA)) != 0).all()
-
-
-def test_a_cutout_is_where_it_says():
-    (visit,), (ra, decl, flux) = dithered(6, n=1)
-    x, y = visit.wcs.all_world2pix(ra, decl, 0)
-    inside = (x > 40) & (x < 280) & (y > 40) & (y < 260)
-    k = np.flatnonzero(inside)[np.argmax(flux[inside])]
-    image, wcs = cutout(visit, ra[k], decl[k], 31)
-    assert image.shape == (31, 31)
-    row, column = np.unravel_index(np.argmax(image), image.shape)
-    cx, cy = wcs.all_world2pix(ra[k], decl[k], 0)
-    assert np.hypot(column - cx, row - cy) < 1
-    edge, _ = cutout(visit, *visit.wcs.all_pix2world(0, 0, 0), 30)
-    assert np.isnan(edge).sum() > 600
-    assert np.isfinite(edge).sum() > 200
-    with pytest.raises(DataRejectedError, match="off the image"):
-        cutout(visit, RA + 1, DECL, 30)
