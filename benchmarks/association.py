@@ -247,6 +247,7 @@ def run(connection: Any, seed: int, epochs: int = 100, things: int = 500) -> dic
         frame, sources, thing, truth, places = observe(skies[k], k, mjd, ccd, visit, rng)
         with slot(connection) as at, connection.cursor() as cursor:
             cursor.execute("SELECT ledger.ensure_partitions(%s, %s)", (mjd, mjd))
+            connection.commit()
             cursor.execute(
                 "SELECT batch FROM ledger.open_batch('visit', %s, '{0}', 'bench', %s::smallint)",
                 (visit, at),

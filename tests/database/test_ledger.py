@@ -241,6 +241,15 @@ def test_epochs_of_concurrent_publishers_are_a_prefix(fresh_database):
     desk.connection.close()
 
 
+def test_nothing_is_published_beside_the_making_of_a_partition(desk):
+    with desk.connection.cursor() as cursor:
+        cursor.execute("SELECT ledger.ensure_partitions(50000, 50000)")
+        assert cursor.fetchone()[0] > 0
+        with pytest.raises(psycopg2.Error, match="not committed yet"):
+            cursor.execute("SELECT ledger.draw('test')")
+    desk.connection.rollback()
+
+
 def test_an_epoch_is_drawn_in_read_committed_only(desk):
     desk.connection.set_session(isolation_level="REPEATABLE READ")
     with pytest.raises(psycopg2.Error, match="READ COMMITTED"):

@@ -103,6 +103,7 @@ def _publish(connection: Any, night: int, made_by: int, forced_for: int | None) 
     with slot(connection) as number, connection.cursor() as cursor:
         mjd = float(ccd_visit["midPointTai"][0])
         cursor.execute("SELECT ledger.ensure_partitions(%s, %s)", (mjd, mjd))
+        connection.commit()
         cursor.execute(
             "SELECT batch FROM ledger.open_batch('visit', %s, '{0}', 'prompt', %s::smallint)",
             (int(ccd_visit["visitId"][0]), number),

@@ -14,6 +14,13 @@ BEGIN
       USING ERRCODE = 'invalid_transaction_state',
         HINT = 'Publish in a transaction of its own.';
   END IF;
+  -- A commit is seen by others a moment before they hear of its new partitions: a reader in that
+  -- moment would know the epoch and miss its rows.
+  IF current_setting('skyledger.partitions_made', true) = pg_current_xact_id_if_assigned()::text THEN
+    RAISE EXCEPTION 'partitions made in this transaction are not committed yet'
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+        HINT = 'Commit after ledger.ensure_partitions, then publish.';
+  END IF;
   -- The key is the same for every publisher of this database.
   PERFORM pg_advisory_xact_lock(7526, 1);
   -- A new statement, hence a snapshot that sees the epoch of whoever held the lock before.
