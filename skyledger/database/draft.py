@@ -1,8 +1,8 @@
-"""Print the SQL that creates the tables of the dictionary: the draft of a first migration.
+"""Print the SQL that creates the tables of the dictionary: the draft of a migration.
 
-``python -m skyledger.database.draft`` writes ``db/migrations/versions/first_light.sql``; later
-migrations are drafted by Alembic's autogenerate and written by hand. A migration is frozen once
-released: it never reads the dictionary.
+``python -m skyledger.database.draft`` wrote ``db/migrations/versions/first_light.sql``, which is
+frozen; statements for new tables are taken from its output, changes of tables are drafted by
+Alembic's autogenerate, and both are finished by hand. A migration never reads the dictionary.
 """
 
 import sys
