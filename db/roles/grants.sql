@@ -42,6 +42,7 @@ GRANT EXECUTE ON FUNCTION ledger.publish(bigint), ledger.fail_batch(bigint, text
   ledger.fail_delivery(bigint, bigint, smallint, text, text),
   ledger.open_batch(text, bigint, smallint[], text, smallint),
   ledger.ensure_partitions(double precision, double precision), ledger.heartbeat(),
+  ledger.status(),
   ledger.withdraw(bigint, text), ledger.withdraw_sources(bigint[], text),
   ledger.relink_chunks(bigint[], bigint[], bigint[], integer),
   ledger.relink_chunk(bigint[], bigint[], bigint[])

@@ -1,12 +1,13 @@
 -- heartbeat: moves the horizon on when nothing else does, so that "now" is never long ago (design
--- section 5). A publication under way moves it by itself, hence no waiting for the lock.
+-- section 5). A publication under way moves it by itself, hence no waiting for the lock; a standby
+-- gets its epochs from the primary.
 -- needs: ledger.draw, ledger.horizon, science.tai_now
 CREATE OR REPLACE FUNCTION ledger.heartbeat()
 RETURNS timestamp
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 BEGIN
-  IF NOT pg_try_advisory_xact_lock(7526, 1) THEN
+  IF pg_is_in_recovery() OR NOT pg_try_advisory_xact_lock(7526, 1) THEN
     RETURN NULL;
   END IF;
   -- A new statement: it sees the epoch of whoever held the lock before.

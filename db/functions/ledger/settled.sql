@@ -1,11 +1,15 @@
 -- settled: true for an instant up to the horizon; later instants raise, since an answer given now
--- could differ from the answer given later (design section 5; GEN-19).
+-- could differ from the answer given later (design section 5; GEN-19). Instants of a time that a
+-- recovery from a backup has lost raise, too: what was answered then cannot be repeated.
 -- needs: ledger.horizon
 CREATE OR REPLACE FUNCTION ledger.settled(instant timestamp)
 RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 AS $$
-DECLARE h timestamp;
+DECLARE
+  h timestamp;
+  next record;
+  last timestamp;
 BEGIN
   IF instant IS NULL THEN
     RAISE EXCEPTION 'no instant was given'
@@ -17,8 +21,18 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value',
         HINT = 'Settle it first: SELECT ledger.resolve(timestamp ''' || instant || ''').';
   END IF;
+  SELECT epochtai, kind INTO next FROM ledger.epoch WHERE epochtai > instant ORDER BY epochtai LIMIT 1;
+  IF next.kind = 'restored' THEN
+    SELECT max(epochtai) INTO last FROM ledger.epoch WHERE epochtai <= instant;
+    IF last IS DISTINCT FROM instant THEN
+      RAISE EXCEPTION 'instant % lies in a time that was lost: the database was restored from a backup at %, as it was at %',
+        instant, next.epochtai, last
+        USING ERRCODE = 'invalid_parameter_value',
+          HINT = format('Ask as of %s, the last epoch that was kept, or as of %s.', last, next.epochtai);
+    END IF;
+  END IF;
   RETURN true;
 END $$;
 
 COMMENT ON FUNCTION ledger.settled(timestamp)
-IS 'True for an instant (TAI) up to the horizon; raises for later ones.';
+IS 'True for an instant (TAI) up to the horizon; raises for later ones and for a time lost by a recovery.';
