@@ -1,12 +1,22 @@
--- Who may do what. Three roles, the same in every database of the server:
---   skyledger_reader  reads the published forms and calls the functions for astronomers
---   skyledger_ingest  stages rows and publishes them; cannot write to the store
---   skyledger_citer   owns the functions that run cited queries: the rights of a reader, whoever cites
+-- Who may do what. Five roles, the same in every database of the server:
+--   skyledger_reader   reads the published forms and calls the functions for astronomers
+--   skyledger_delayed  the same under an embargo: only the forms that keep to its horizon
+--   skyledger_user     the login of everybody who asks: a reader and nothing else
+--   skyledger_ingest   stages rows and publishes them; cannot write to the store
+--   skyledger_citer    owns the functions that run cited queries: the rights of a reader, whoever cites
 DO $$
 BEGIN
   -- Roles belong to the whole server: another database may have made them already.
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skyledger_reader') THEN
     CREATE ROLE skyledger_reader NOLOGIN;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skyledger_delayed') THEN
+    CREATE ROLE skyledger_delayed NOLOGIN;
+  END IF;
+  -- What an administrator has changed about it since is left alone.
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skyledger_user') THEN
+    CREATE ROLE skyledger_user LOGIN IN ROLE skyledger_reader;
+    ALTER ROLE skyledger_user SET default_transaction_read_only = on;
   END IF;
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skyledger_ingest') THEN
     CREATE ROLE skyledger_ingest NOLOGIN;
@@ -25,11 +35,23 @@ GRANT SELECT ON ALL TABLES IN SCHEMA prompt, prompt_live, prompt_history
 GRANT SELECT ON ledger.epoch, ledger.database, ledger.flagdefinition, ledger.featuredefinition,
   ledger.provenance, ledger.detector, ledger.citation TO skyledger_reader, skyledger_ingest;
 
+-- Under an embargo: no current rows, no epochs, no citations of others. prompt_at reads what lies
+-- behind prompt_history with the rights of its caller; without USAGE of that schema nobody can
+-- name it, only functions that were made with its name understood can.
+GRANT USAGE ON SCHEMA prompt, prompt_at, science, ledger TO skyledger_delayed;
+GRANT SELECT ON ALL TABLES IN SCHEMA prompt, prompt_history TO skyledger_delayed;
+GRANT SELECT ON ledger.database, ledger.flagdefinition, ledger.featuredefinition
+  TO skyledger_delayed;
+-- Whether software and database fit each other.
+GRANT SELECT ON ledger.schema_version, ledger.replayed TO skyledger_reader, skyledger_delayed;
+
 -- New functions are everybody's unless taken away.
 REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA ledger, staging FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ledger.horizon(), ledger.settled(timestamp), ledger.as_of(),
-  ledger.resolve(timestamp), ledger.open_answer(text), ledger.cite(text, timestamp, text),
-  ledger.verify(text) TO skyledger_reader, skyledger_ingest;
+GRANT EXECUTE ON FUNCTION ledger.horizon(), ledger.horizon(name), ledger.settled(timestamp),
+  ledger.as_of(), ledger.instant_of(text), ledger.resolve(timestamp),
+  ledger.settle(text, timestamp), ledger.open_answer(text), ledger.cite(text, timestamp, text),
+  ledger.verify(text), ledger.citation_of(text)
+  TO skyledger_reader, skyledger_delayed, skyledger_ingest;
 
 -- What a citation runs, it runs as this role.
 ALTER FUNCTION ledger.read_query(text, text) OWNER TO skyledger_citer;
@@ -49,3 +71,21 @@ GRANT EXECUTE ON FUNCTION ledger.publish(bigint), ledger.fail_batch(bigint, text
   TO skyledger_ingest;
 GRANT EXECUTE ON PROCEDURE ledger.relink(bigint[], bigint[], bigint[], integer, bigint)
   TO skyledger_ingest;
+
+-- PostgreSQL lets everybody make large objects, take any advisory lock (of publications, too), end
+-- the sessions of the same login (readers share one) and write to the log of changes. Not here.
+DO $$
+DECLARE
+  f regprocedure;
+BEGIN
+  FOR f IN
+    SELECT oid::regprocedure FROM pg_proc
+    WHERE pronamespace = 'pg_catalog'::regnamespace
+      AND proname ~ '^(lo_.*|lo(read|write)|pg_(try_)?advisory_.*|pg_(cancel|terminate)_backend|pg_logical_emit_message)$'
+  LOOP
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+    IF f::text LIKE 'pg%advisory%' THEN
+      EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO skyledger_ingest', f);
+    END IF;
+  END LOOP;
+END $$;

@@ -13,7 +13,6 @@ From one dictionary entry come (design sections 4 and 5; GEN-19..21, L1DB-05):
 =====================  ==========================================================================
 """
 
-import re
 from dataclasses import dataclass, field
 
 from skyledger import dictionary as dd
@@ -40,14 +39,44 @@ def _shown(relation: dd.Relation) -> list[str]:
     return [*names, md.INSERTED.sql_name]
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
+    """Write a string literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
 
 
+def _gathered(relation: dd.Relation, form: str) -> tuple[list[str], list[dd.Column]]:
+    """Columns of DIAObject that are kept in DIAObjectFeatures: their SQL, and what they are.
+
+    Each is an array of six rows, one a band from u to y, as in the document's table. A scalar
+    sub-select costs nothing in a query that does not name it; a join would never be left out.
+    """
+    if relation.name != "DIAObject":
+        return [], []
+    features = dd.shipped()["DIAObjectFeatures"]
+    columns = [column for column in features.columns if column.shape is not None]
+    expressions = [
+        f"(SELECT array_agg(coalesce(f.{c.sql_name}, array_fill(NULL::real, ARRAY{list(c.shape)})) "
+        f"ORDER BY b) FROM generate_series(0, 5) AS b LEFT JOIN {form} AS f "
+        f"ON f.diaobjectid = {relation.sql_name}.diaobjectid AND f.band = b "
+        f"HAVING count(f.{c.sql_name}) > 0) AS {c.sql_name}"
+        for c in columns
+        if c.shape is not None
+    ]
+    return expressions, [
+        column.model_copy(
+            update={
+                "description": f"{column.description} A row for each band from u to y; NULL where "
+                f"there is none. Looked up in DIAObjectFeatures, only if named."
+            }
+        )
+        for column in columns
+    ]
+
+
 def _comments(view: str, relation: dd.Relation, extra: tuple[dd.Column, ...]) -> str:
-    lines = [f"COMMENT ON VIEW {view} IS {_quote(relation.description)};"]
+    lines = [f"COMMENT ON VIEW {view} IS {quote(relation.description)};"]
     for column in (*relation.columns, *extra):
-        text = _quote(md.comment(column))
+        text = quote(md.comment(column))
         lines.append(f"COMMENT ON COLUMN {view}.{column.sql_name} IS {text};")
         if column.sql_name == "decl":
             lines.append(f"COMMENT ON COLUMN {view}.dec IS {text};")
@@ -68,109 +97,59 @@ def forms(relation: dd.Relation) -> list[Item]:
         f"SELECT {shown}, createdtai, deletedtai FROM {md.STORE}.{name}_history;\n"
         + _comments(f"prompt_history.{name}", relation, (md.INSERTED, md.CREATED, md.DELETED))
     )
+    arrays, more = _gathered(relation, "prompt_live.diaobjectfeatures")
     live = (
-        f"CREATE VIEW prompt_live.{name} AS\nSELECT {shown} FROM {md.STORE}.{name};\n"
-        + _comments(f"prompt_live.{name}", relation, (md.INSERTED,))
+        f"CREATE VIEW prompt_live.{name} AS\n"
+        f"SELECT {', '.join([shown, *arrays])} FROM {md.STORE}.{name};\n"
+        + _comments(f"prompt_live.{name}", relation, (md.INSERTED, *more))
     )
+    arrays, _ = _gathered(relation, "prompt_at.diaobjectfeatures(instant)")
     at = (
         f"CREATE FUNCTION prompt_at.{name}(instant timestamp)\n"
         f"RETURNS SETOF prompt_live.{name}\n"
         f"LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000\n"
-        f"AS $$ SELECT {again} FROM prompt_history.{name}\n"
+        # Understood once, here: its callers need not be able to name prompt_history. A scalar
+        # sub-select is evaluated once; a bare call would be evaluated for every partition.
+        f"BEGIN ATOMIC SELECT {', '.join([again, *arrays])} FROM prompt_history.{name}\n"
         f"WHERE createdtai <= instant AND deletedtai >= instant\n"
-        f"AND ledger.settled(instant) $$;\n"
+        f"AND (SELECT ledger.settled(instant)); END;\n"
         f"COMMENT ON FUNCTION prompt_at.{name}(timestamp) IS "
-        + _quote(f"{relation.name} as of an instant of ledger time (TAI).")
+        + quote(f"{relation.name} as of an instant of ledger time (TAI).")
         + ";"
     )
+    arrays, _ = _gathered(relation, "prompt.diaobjectfeatures")
     # A scalar sub-select is evaluated once; a bare call would be evaluated for every row.
     by_setting = (
-        f"CREATE VIEW prompt.{name} AS\nSELECT {again} FROM prompt_history.{name}\n"
+        f"CREATE VIEW prompt.{name} AS\n"
+        f"SELECT {', '.join([again, *arrays])} FROM prompt_history.{name}\n"
         f"WHERE createdtai <= (SELECT ledger.as_of()) AND deletedtai >= (SELECT ledger.as_of());\n"
-        + _comments(f"prompt.{name}", relation, (md.INSERTED,))
+        + _comments(f"prompt.{name}", relation, (md.INSERTED, *more))
     )
+    features = {
+        form: (f"{form}.diaobjectfeatures",) if more else ()
+        for form in ("prompt_live", "prompt_at", "prompt")
+    }
     return [
         Item(f"prompt_history.{name}", "view", history),
-        Item(f"prompt_live.{name}", "view", live),
+        Item(f"prompt_live.{name}", "view", live, features["prompt_live"]),
         Item(
             f"prompt_at.{name}",
             "routine",
             at,
-            (f"prompt_history.{name}", f"prompt_live.{name}", "ledger.settled"),
+            (
+                f"prompt_history.{name}",
+                f"prompt_live.{name}",
+                "ledger.settled",
+                *features["prompt_at"],
+            ),
         ),
-        Item(f"prompt.{name}", "view", by_setting, (f"prompt_history.{name}", "ledger.as_of")),
-    ]
-
-
-_PUBLISHED = re.compile(r"\bprompt\.(\w+)")
-_FUNCTION = re.compile(r"\bscience\.(\w+)\(")
-
-
-def _inherited_comments(view: str, base: str) -> str:
-    """Build a statement that gives columns without a comment that of ``base``."""
-    return f"""DO $$ DECLARE c record; BEGIN
-  FOR c IN
-    SELECT a.attname, col_description(a.attrelid, a.attnum) AS said
-    FROM pg_attribute AS a JOIN pg_attribute AS mine ON mine.attname = a.attname
-    WHERE a.attrelid = '{base}'::regclass AND a.attnum > 0 AND mine.attrelid = '{view}'::regclass
-      AND col_description(mine.attrelid, mine.attnum) IS NULL
-  LOOP
-    EXECUTE format('COMMENT ON COLUMN {view}.%I IS %L', c.attname, c.said);
-  END LOOP;
-END $$;"""
-
-
-def stacked(name: str, text: str) -> list[Item]:
-    """Build the published forms of a denormalised relation from one body.
-
-    The body (``db/views/NAME.sql``) is a query on the relations of schema ``prompt``; comment
-    lines before it say what it is, and ``-- column: description [unit]`` what each column is that
-    the dictionary does not have (GEN-29, L1DB-05).
-    """
-    name = name.lower()
-    bases = sorted({base.lower() for base in _PUBLISHED.findall(text)})
-    functions = tuple(sorted({f"science.{f}" for f in _FUNCTION.findall(text)}))
-    body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
-    own = dd.derived_columns(text)
-    said = " ".join(
-        line.removeprefix("--").strip()
-        for line in text.splitlines()
-        if line.startswith("--") and not dd.derived_columns(line)
-    )
-    items = []
-    for form in ("prompt_live", "prompt"):
-        view = f"{form}.{name}"
-        comments = [f"COMMENT ON VIEW {view} IS {_quote(said)};"]
-        comments += [
-            f"COMMENT ON COLUMN {view}.{column.sql_name} IS {_quote(md.comment(column))};"
-            for column in own
-        ]
-        # The other columns carry the comment of the relation they come from.
-        comments += [_inherited_comments(view, f"{form}.{base}") for base in bases]
-        shown = _PUBLISHED.sub(rf"{form}.\1", body)
-        items.append(
-            Item(
-                view,
-                "view",
-                f"CREATE VIEW {view} AS\n{shown};\n" + "\n".join(comments),
-                (*(f"{form}.{base}" for base in bases), *functions),
-            )
-        )
-    shown = _PUBLISHED.sub(r"prompt_at.\1(instant)", body)
-    items.append(
         Item(
-            f"prompt_at.{name}",
-            "routine",
-            f"CREATE FUNCTION prompt_at.{name}(instant timestamp)\n"
-            f"RETURNS SETOF prompt_live.{name}\n"
-            f"LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000\nAS $$\n{shown}\n$$;\n"
-            f"COMMENT ON FUNCTION prompt_at.{name}(timestamp) IS "
-            + _quote(f"{said} As of an instant of ledger time (TAI).")
-            + ";",
-            (f"prompt_live.{name}", *(f"prompt_at.{base}" for base in bases), *functions),
-        )
-    )
-    return items
+            f"prompt.{name}",
+            "view",
+            by_setting,
+            (f"prompt_history.{name}", "ledger.as_of", *features["prompt"]),
+        ),
+    ]
 
 
 def validation(relation: dd.Relation) -> Item:
@@ -188,7 +167,7 @@ def validation(relation: dd.Relation) -> Item:
                 f"format('{column.name} = %s {said}', left({column.sql_name}::text, 60)) END"
             )
     reasons += [
-        f"CASE WHEN NOT ({rule}) THEN {_quote('breaks the rule ' + rule)} END"
+        f"CASE WHEN NOT ({rule}) THEN {quote('breaks the rule ' + rule)} END"
         for rule in relation.checks
     ]
     key = ", ".join(relation[k].sql_name for k in relation.key)

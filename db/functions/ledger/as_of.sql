@@ -1,5 +1,6 @@
--- as_of: the instant of a session, from setting skyledger.as_of, else the horizon.
--- needs: ledger.horizon, ledger.settled
+-- as_of: the instant of a session, from setting skyledger.as_of, else the horizon. The setting
+-- takes what ledger.instant_of understands.
+-- needs: ledger.horizon, ledger.settled, ledger.instant_of
 CREATE OR REPLACE FUNCTION ledger.as_of()
 RETURNS timestamp
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -11,7 +12,7 @@ BEGIN
   IF wanted IS NULL THEN
     RETURN ledger.horizon();
   END IF;
-  instant := wanted::timestamp;
+  instant := ledger.instant_of(wanted);
   PERFORM ledger.settled(instant);
   RETURN instant;
 END $$;

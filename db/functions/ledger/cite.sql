@@ -2,7 +2,7 @@
 -- whether the answer is still the same (design section 5; GEN-19). Citing the same again gives
 -- the same name.
 -- needs: ledger.read_query, ledger.measure_answer, ledger.code_of, ledger.as_of
--- needs: ledger.resolve, ledger.settled, science.tai_now
+-- needs: ledger.settle, ledger.settled, science.tai_now
 CREATE OR REPLACE FUNCTION ledger.cite(
   in_query text, in_instant timestamp DEFAULT NULL, in_database text DEFAULT 'prompt')
 RETURNS text
@@ -21,16 +21,12 @@ DECLARE
   name text := '';
   known text;
 BEGIN
-  IF in_database !~ '^(prompt|dr\d+|sp_[a-z0-9_]+)$' OR to_regnamespace(in_database) IS NULL THEN
-    RAISE EXCEPTION 'there is no database % to cite from', in_database
-      USING ERRCODE = 'invalid_parameter_value', HINT = 'Name prompt or a data release.';
-  END IF;
   IF coalesce(written, '') = '' THEN
     RAISE EXCEPTION 'there is no query to cite'
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Give one SELECT.';
   END IF;
   PERFORM ledger.settled(instant);
-  PERFORM ledger.resolve(instant);  -- refuses what is before the first epoch
+  PERFORM ledger.settle(in_database, instant);  -- refuses what is before the first epoch
   SELECT * INTO STRICT q FROM ledger.read_query(written, in_database);
   used := ledger.code_of(q.expanded);
   content := encode(sha256(convert_to(

@@ -1,17 +1,22 @@
 -- resolve: makes an instant safe to ask about (design section 5; GEN-19). A standby publishes
 -- nothing: it waits until it has replayed the instant, at most for the time that the setting
 -- skyledger.replay_wait allows.
--- needs: ledger.horizon, ledger.settled, ledger.draw, science.tai_now
+-- needs: ledger.horizon, ledger.cutoff, ledger.settled, ledger.draw, science.tai_now
 CREATE OR REPLACE FUNCTION ledger.resolve(instant timestamp)
 RETURNS timestamp
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
   first timestamp;
-  clock timestamp := science.tai_now();
+  clock timestamp;
   patience interval;
   began timestamptz := clock_timestamp();
 BEGIN
+  -- Only the owner moves the clock: an epoch in a reader's future would be everybody's present.
+  IF NOT pg_has_role(session_user, current_user, 'MEMBER') THEN
+    PERFORM set_config('skyledger.clock_offset', '', true);
+  END IF;
+  clock := science.tai_now();
   SELECT min(epochtai) INTO first FROM ledger.epoch;
   IF instant < first THEN
     RAISE EXCEPTION 'instant % is before this database began, at %', instant, first
@@ -24,6 +29,9 @@ BEGIN
   IF instant > clock THEN
     RAISE EXCEPTION 'instant % is in the future: it is % (TAI)', instant, clock
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask for an instant up to now.';
+  END IF;
+  IF instant > ledger.cutoff() THEN
+    PERFORM ledger.settled(instant);  -- refuses: it is under embargo
   END IF;
   IF pg_is_in_recovery() THEN
     IF current_setting('transaction_isolation') <> 'read committed' THEN

@@ -1,10 +1,11 @@
 -- settled: true for an instant up to the horizon; later instants raise, since an answer given now
--- could differ from the answer given later (design section 5; GEN-19). Instants of a time that a
--- recovery from a backup has lost raise, too: what was answered then cannot be repeated.
--- needs: ledger.horizon
+-- could differ from the answer given later, or is under embargo (design section 5; GEN-19).
+-- Instants of a time that a recovery from a backup has lost raise, too: what was answered then
+-- cannot be repeated. Epochs are read with the owner's rights: an embargo hides them.
+-- needs: ledger.horizon, ledger.cutoff
 CREATE OR REPLACE FUNCTION ledger.settled(instant timestamp)
 RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
   h timestamp;
@@ -17,6 +18,11 @@ BEGIN
   END IF;
   h := ledger.horizon();
   IF instant > h THEN
+    IF instant > ledger.cutoff() THEN
+      RAISE EXCEPTION 'instant % is under embargo: this role sees what was known until %',
+        instant, ledger.cutoff()
+        USING ERRCODE = 'insufficient_privilege', HINT = 'Ask for an earlier instant.';
+    END IF;
     RAISE EXCEPTION 'instant % is later than the horizon %', instant, h
       USING ERRCODE = 'invalid_parameter_value',
         HINT = 'Settle it first: SELECT ledger.resolve(timestamp ''' || instant || ''').';

@@ -1,7 +1,7 @@
 -- verify: asks a cited query again, as of its instant, and compares (design section 5; GEN-19).
 -- Floats of queries that sum up rows may differ by 1e-6 (real) or 1e-12 (double precision);
 -- all others must agree to the last bit.
--- needs: ledger.measure_answer, ledger.code_of
+-- needs: ledger.measure_answer, ledger.code_of, ledger.citation_of, ledger.settled
 CREATE OR REPLACE FUNCTION ledger.verify(
   in_citation text, OUT verdict text, OUT detail text, OUT n bigint, OUT checksum text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
@@ -13,7 +13,7 @@ DECLARE
   changes text[] := '{}';
   off text;
 BEGIN
-  SELECT * INTO c FROM ledger.citation WHERE citationid = lower(in_citation);
+  SELECT * INTO c FROM ledger.citation_of(in_citation);
   IF NOT FOUND THEN
     RAISE EXCEPTION 'there is no citation %', in_citation
       USING ERRCODE = 'invalid_parameter_value', HINT = 'SELECT * FROM ledger.citation lists them.';

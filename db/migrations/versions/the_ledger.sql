@@ -29,3 +29,14 @@ COMMENT ON COLUMN ledger.releasedensity.ngalaxies IS 'nGalaxies: Objects of the 
 
 -- Backups: nothing.
 COMMENT ON COLUMN ledger.epoch.kind IS 'kind: Why the epoch exists: created, visit, template, relink, withdrawal, resolve, heartbeat, backup or restored.';
+
+-- Embargoes: an empty table.
+CREATE TABLE ledger.embargo (
+	rolename TEXT NOT NULL,
+	delayhours DOUBLE PRECISION NOT NULL,
+	CONSTRAINT embargo_pkey PRIMARY KEY (rolename),
+	CONSTRAINT embargo_values CHECK (delayhours NOT IN ('NaN', 'Infinity', '-Infinity') AND delayhours >= 0 AND delayhours <= 1000000)
+);
+COMMENT ON TABLE ledger.embargo IS 'Roles that see the archive only as it was some time ago. Who is not held back here sees what is published at once.';
+COMMENT ON COLUMN ledger.embargo.rolename IS 'roleName: Role of the database server; the delay holds for its members, too.';
+COMMENT ON COLUMN ledger.embargo.delayhours IS 'delayHours: Time that must have passed since a publication before the role may know of it. [h]';

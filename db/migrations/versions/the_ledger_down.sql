@@ -1,5 +1,7 @@
 -- Undoes the_ledger.sql, sections in reverse order.
 
+DROP TABLE ledger.embargo;
+
 COMMENT ON COLUMN ledger.epoch.kind IS 'kind: Why the epoch exists: created, visit, template, relink, withdrawal, resolve or heartbeat.';
 
 DROP TABLE ledger.releasedensity;
