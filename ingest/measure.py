@@ -124,7 +124,11 @@ def measure(job: Job) -> Measured:
             pvi,
             kept
             | subtracted.exposure.quality
-            | {"templateId": template.template_id, "nDiaSources": len(sources)},
+            | {
+                "templateId": template.template_id,
+                "nDiaSources": len(sources),
+                "usableMask": rows.usable_mask(subtracted.exposure),
+            },
         )
         return Measured(job.frame, described, rows.detector(pvi), sources)
     except DataRejectedError as error:

@@ -93,6 +93,22 @@ def ccd_visit(frame: Frame, pvi: Exposure, described: Mapping[str, Any]) -> dict
     return row
 
 
+def usable_mask(difference: Exposure) -> list[int]:
+    """Geometric mask of a difference image: 64 rows of 64 bits (column usableMask, GEN-13).
+
+    A bit is set where at least half of the cell's pixels are usable.
+    """
+    pixels = difference.usable()
+    fold = -(-64 // min(pixels.shape))  # more than 1 where cells are smaller than pixels
+    pixels = pixels.repeat(fold, axis=0).repeat(fold, axis=1)
+    row, column = (np.arange(n) * 64 // n for n in pixels.shape)
+    cell = (row[:, None] * 64 + column).ravel()
+    share = np.bincount(cell, pixels.ravel(), 4096)
+    usable = (2 * share >= np.bincount(cell, minlength=4096)) & (share > 0)
+    bits = np.packbits(usable.reshape(64, 64), axis=1, bitorder="little")
+    return [int(v) for v in bits.view("<i8").ravel()]
+
+
 def detector(pvi: Exposure) -> dict[str, Any]:
     """Row of Detector, as far as an image tells."""
     ny, nx = pvi.shape
