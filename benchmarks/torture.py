@@ -560,8 +560,8 @@ SABOTAGES: dict[str, tuple[str, str, str]] = {
     "no-clamp": ("ledger.settled", r"IF instant > h THEN", "IF false THEN"),
     "overwrite": (
         "ledger.publish_diasource",
-        r"INSERT INTO prompt_store\.diasource_history.*?;",
-        "",
+        r"INSERT INTO prompt_store\.diasource_history.*?ROW_COUNT;",
+        "n := changed + ended;",
     ),
 }
 

@@ -19,6 +19,7 @@ from skyledger import dictionary as dd
 from skyledger.database import metadata as md
 
 LIVE_END = "timestamp '9999-12-31'"
+_OWNERS = ("DIAObject", "SSObject")  # what a measurement can be given to
 
 
 @dataclass(frozen=True)
@@ -228,9 +229,12 @@ def publication(relation: dd.Relation) -> Item:
     match = " AND ".join(
         f"c.{relation[k].sql_name} = s.{relation[k].sql_name}" for k in relation.key
     )
-    settings = ", ".join(
-        f"{n} = s.{n}" for n in names if n not in {relation[k].sql_name for k in relation.key}
-    )
+    changing = [n for n in names if n not in {relation[k].sql_name for k in relation.key}]
+    if relation.insert_only:
+        # A measurement is what it is; what it belongs to is found out later.
+        owners = [f for f in relation.foreign_keys if f.relation in _OWNERS]
+        changing = [relation[c].sql_name for f in owners for c in f.columns]
+    settings = ", ".join(f"{n} = s.{n}" for n in changing)
     told = " || ', ' || ".join(f"'{k} ' || s.{relation[k].sql_name}" for k in relation.key)
     return Item(
         f"ledger.publish_{name}",
@@ -239,41 +243,46 @@ def publication(relation: dd.Relation) -> Item:
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   stale text;
-  touched bigint := 0;
+  new bigint;
+  changed bigint;
+  ended bigint;
   n bigint;
 BEGIN
-  IF NOT EXISTS (SELECT FROM staging.{name} WHERE slot = in_slot) THEN
-    RETURN 0;
-  END IF;
-  IF EXISTS (SELECT FROM staging.{name} WHERE slot = in_slot AND replacestai IS NOT NULL) THEN
-    SELECT {told} INTO stale
-    FROM staging.{name} AS s LEFT JOIN prompt_store.{name} AS c ON {match}
-    WHERE s.slot = in_slot AND s.replacestai IS NOT NULL
-      AND s.replacestai IS DISTINCT FROM c.createdtai
-    LIMIT 1;
-    IF stale IS NOT NULL THEN
-      RAISE EXCEPTION '{relation.name}: % was changed by another publication', stale
-        USING ERRCODE = 'serialization_failure', HINT = 'Compute the batch again and publish it.';
-    END IF;
+  SELECT count(*) FILTER (WHERE replacestai IS NULL),
+    count(*) FILTER (WHERE replacestai IS NOT NULL AND iswithdrawal IS NOT TRUE),
+    count(*) FILTER (WHERE replacestai IS NOT NULL AND iswithdrawal)
+  INTO new, changed, ended FROM staging.{name} WHERE slot = in_slot;
+  IF changed + ended > 0 THEN
     INSERT INTO prompt_store.{name}_history ({columns}, insertedtai, createdtai, deletedtai)
     SELECT {current}, c.insertedtai, c.createdtai, in_epoch - interval '1 microsecond'
     FROM prompt_store.{name} AS c JOIN staging.{name} AS s ON {match}
-    WHERE s.slot = in_slot AND s.replacestai IS NOT NULL;
+    WHERE s.slot = in_slot AND s.replacestai = c.createdtai;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    IF n < changed + ended THEN
+      SELECT {told} INTO stale
+      FROM staging.{name} AS s LEFT JOIN prompt_store.{name} AS c ON {match}
+      WHERE s.slot = in_slot AND s.replacestai IS NOT NULL
+        AND s.replacestai IS DISTINCT FROM c.createdtai
+      LIMIT 1;
+      RAISE EXCEPTION '{relation.name}: % was changed by another publication', stale
+        USING ERRCODE = 'serialization_failure', HINT = 'Compute the batch again and publish it.';
+    END IF;
+  END IF;
+  IF changed > 0 THEN
     UPDATE prompt_store.{name} AS c SET {settings}, createdtai = in_epoch
     FROM staging.{name} AS s
     WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND s.iswithdrawal IS NOT TRUE AND {match};
-    GET DIAGNOSTICS n = ROW_COUNT;
-    touched := touched + n;
+  END IF;
+  IF ended > 0 THEN
     DELETE FROM prompt_store.{name} AS c USING staging.{name} AS s
     WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND s.iswithdrawal AND {match};
-    GET DIAGNOSTICS n = ROW_COUNT;
-    touched := touched + n;
   END IF;
-  INSERT INTO prompt_store.{name} ({columns}, insertedtai, createdtai)
-  SELECT {staged}, in_epoch, in_epoch FROM staging.{name} AS s
-  WHERE s.slot = in_slot AND s.replacestai IS NULL;
-  GET DIAGNOSTICS n = ROW_COUNT;
-  RETURN touched + n;
+  IF new > 0 THEN
+    INSERT INTO prompt_store.{name} ({columns}, insertedtai, createdtai)
+    SELECT {staged}, in_epoch, in_epoch FROM staging.{name} AS s
+    WHERE s.slot = in_slot AND s.replacestai IS NULL;
+  END IF;
+  RETURN new + changed + ended;
 END $$;
 COMMENT ON FUNCTION ledger.publish_{name}(smallint, timestamp) IS
   'Carries the staged rows of a slot into {relation.name}; called by ledger.publish.';

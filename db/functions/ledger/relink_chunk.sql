@@ -2,12 +2,14 @@
 -- new versions of the sources, and of the DIAObjects that lose or gain them (recomputed, closed, or
 -- kept and flagged). DPDD section 3.2.2 step 4; SSO-05, GEN-19. Computed again when another
 -- publication interferes.
--- needs: staging.take, staging.recall, staging.recompute, staging.member_sources
+-- needs: staging.take, staging.reassign, staging.recall, staging.recompute
 -- needs: science.ccd_visit_visit, ledger.open_batch, ledger.publish
 CREATE OR REPLACE FUNCTION ledger.relink_chunk(
   in_sources bigint[], in_ssobjects bigint[], in_objects bigint[])
 RETURNS timestamp
+-- A plan for any slot would know nothing of how many rows wait in this one.
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_catalog
+SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
   slot_number CONSTANT smallint := staging.take();
@@ -23,30 +25,36 @@ BEGIN
     BEGIN
       SELECT b.batch INTO opened
       FROM ledger.open_batch('relink', NULL, '{}', 'relink', slot_number) AS b;
-      PERFORM staging.recall(slot_number, 'diasource', 'diasourceid', in_sources);
-      SELECT i INTO missing FROM unnest(in_sources) AS i WHERE NOT EXISTS (
-        SELECT FROM staging.diasource AS s WHERE s.slot = slot_number AND s.diasourceid = i) LIMIT 1;
-      IF missing IS NOT NULL THEN
+      IF staging.reassign(slot_number, in_sources, in_ssobjects, in_objects)
+        <> cardinality(in_sources) THEN
+        SELECT i INTO missing FROM unnest(in_sources) AS i WHERE i NOT IN (
+          SELECT s.diasourceid FROM staging.diasource AS s WHERE s.slot = slot_number) LIMIT 1;
         RAISE EXCEPTION 'diaSourceId % is not in the database', missing
           USING ERRCODE = 'no_data_found', HINT = 'Look for it in prompt.DIASource; it may be withdrawn.';
       END IF;
-      SELECT i INTO missing FROM unnest(in_objects) AS i WHERE NOT EXISTS (
-        SELECT FROM prompt_store.diaobject AS o WHERE o.diaobjectid = i) AND i IS NOT NULL LIMIT 1;
+      SELECT t.i INTO missing FROM (SELECT DISTINCT i FROM unnest(in_objects) AS i) AS t
+      WHERE t.i IS NOT NULL AND NOT EXISTS (
+        SELECT FROM prompt_store.diaobject AS o WHERE o.diaobjectid = t.i) LIMIT 1;
       IF missing IS NOT NULL THEN
         RAISE EXCEPTION 'diaObjectId % is not in the database', missing
           USING ERRCODE = 'no_data_found', HINT = 'Look for it in prompt.DIAObject; it may be closed.';
       END IF;
-      UPDATE staging.diasource AS s SET ssobjectid = l.ssobject, diaobjectid = l.object
-      FROM unnest(in_sources, in_ssobjects, in_objects) AS l(source, ssobject, object)
-      WHERE s.slot = slot_number AND s.diasourceid = l.source;
       -- What was computed for the orbit of another SSObject ends.
       PERFORM staging.recall(slot_number, 'sssource', 'diasourceid',
         (SELECT array_agg(s.diasourceid) FROM staging.diasource AS s
          JOIN prompt_store.sssource AS o ON o.diasourceid = s.diasourceid
          WHERE s.slot = slot_number AND o.ssobjectid IS DISTINCT FROM s.ssobjectid), true);
       PERFORM staging.recompute(slot_number);
+      -- Only objects that gain sources can become crowded.
       SELECT m.diaobjectid, science.ccd_visit_visit(m.ccdvisitid) INTO crowded, visit
-      FROM staging.member_sources(slot_number) AS m GROUP BY 1, 2 HAVING count(*) > 1 LIMIT 1;
+      FROM (
+        SELECT s.diaobjectid, s.ccdvisitid FROM staging.diasource AS s
+        WHERE s.slot = slot_number AND s.diaobjectid IS NOT NULL
+        UNION ALL
+        SELECT s.diaobjectid, s.ccdvisitid FROM prompt_store.diasource AS s
+        JOIN (SELECT DISTINCT i FROM unnest(in_objects) AS i) AS t ON t.i = s.diaobjectid
+        WHERE s.diasourceid NOT IN (SELECT i FROM unnest(in_sources) AS i)
+      ) AS m GROUP BY 1, 2 HAVING count(*) > 1 LIMIT 1;
       IF crowded IS NOT NULL THEN
         RAISE EXCEPTION 'diaObjectId % would have two DIASources of visit %', crowded, visit
           USING ERRCODE = 'integrity_constraint_violation',

@@ -3,7 +3,8 @@
 -- needs: staging.take, staging.recall, staging.recompute, ledger.open_batch, ledger.publish
 CREATE OR REPLACE FUNCTION ledger.withdraw_rows(in_visit bigint, in_reason text, in_sources bigint[])
 RETURNS timestamp
-LANGUAGE plpgsql
+-- A plan for any slot would know nothing of how many rows wait in this one.
+LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
   slot_number CONSTANT smallint := staging.take();

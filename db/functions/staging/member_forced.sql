@@ -8,9 +8,9 @@ AS $$
   SELECT f.diaobjectid, f.ccdvisitid, f.midpointtai, f.psflux, f.psfluxerr, f.totflux, f.totfluxerr
   FROM prompt_store.diaforcedsource AS f
   JOIN staging.diaobject AS t ON t.slot = in_slot AND t.diaobjectid = f.diaobjectid
-  WHERE NOT EXISTS (SELECT FROM staging.diaforcedsource AS r
-    WHERE r.slot = in_slot AND r.replacestai IS NOT NULL
-      AND r.diaforcedsourceid = f.diaforcedsourceid)
+  -- Hashed whatever the planner thinks of the staged rows; none lacks its id.
+  WHERE f.diaforcedsourceid NOT IN (SELECT r.diaforcedsourceid FROM staging.diaforcedsource AS r
+    WHERE r.slot = in_slot AND r.replacestai IS NOT NULL AND r.diaforcedsourceid IS NOT NULL)
   UNION ALL
   SELECT f.diaobjectid, f.ccdvisitid, f.midpointtai, f.psflux, f.psfluxerr, f.totflux, f.totfluxerr
   FROM staging.diaforcedsource AS f

@@ -10,8 +10,9 @@ AS $$
     s.radeclcov, s.hpx29, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr
   FROM prompt_store.diasource AS s
   JOIN staging.diaobject AS t ON t.slot = in_slot AND t.diaobjectid = s.diaobjectid
-  WHERE NOT EXISTS (SELECT FROM staging.diasource AS r
-    WHERE r.slot = in_slot AND r.replacestai IS NOT NULL AND r.diasourceid = s.diasourceid)
+  -- Hashed whatever the planner thinks of the staged rows; none lacks its id.
+  WHERE s.diasourceid NOT IN (SELECT r.diasourceid FROM staging.diasource AS r
+    WHERE r.slot = in_slot AND r.replacestai IS NOT NULL AND r.diasourceid IS NOT NULL)
   UNION ALL
   SELECT s.diaobjectid, s.ccdvisitid, s.midpointtai, s.ra, s.decl, s.raerr, s.declerr,
     s.radeclcov, s.hpx29, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr
