@@ -28,9 +28,10 @@ EXCEPTION WHEN duplicate_object OR unique_violation THEN
   NULL;
 END $$;
 
-GRANT USAGE ON SCHEMA prompt, prompt_live, prompt_at, prompt_history, science, ledger
+GRANT USAGE ON SCHEMA prompt, prompt_live, prompt_at, prompt_history, science, ledger, rubin,
+  rubin_live, rubin_at
   TO skyledger_reader, skyledger_ingest;
-GRANT SELECT ON ALL TABLES IN SCHEMA prompt, prompt_live, prompt_history
+GRANT SELECT ON ALL TABLES IN SCHEMA prompt, prompt_live, prompt_history, rubin, rubin_live
   TO skyledger_reader, skyledger_ingest;
 GRANT SELECT ON ledger.epoch, ledger.database, ledger.flagdefinition, ledger.featuredefinition,
   ledger.provenance, ledger.detector, ledger.citation TO skyledger_reader, skyledger_ingest;

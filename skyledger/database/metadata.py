@@ -92,8 +92,12 @@ def _sa_column(column: dd.Column, *, nullable: bool | None = None) -> sa.Column[
 
 def comment(column: dd.Column) -> str:
     """Comment of a column in the database: description, unit and display name."""
-    unit = f" [{column.unit}]" if column.unit else ""
-    return f"{column.name}: {column.description}{unit}"
+    return named_comment(column.name, column.description, column.unit)
+
+
+def named_comment(name: str, description: str, unit: str | None) -> str:
+    """Comment of a column under a name of somebody else's."""
+    return f"{name}: {description}" + (f" [{unit}]" if unit else "")
 
 
 def _number(value: float) -> str:

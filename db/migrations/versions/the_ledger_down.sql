@@ -1,5 +1,22 @@
 -- Undoes the_ledger.sql, sections in reverse order.
 
+-- Releases, if there are any, stay and lose their guard.
+DROP FUNCTION ledger.refuse_release_write() CASCADE;
+
+DO $$
+DECLARE c record;
+BEGIN
+  FOR c IN
+    SELECT r.conrelid::regclass AS place, r.conname AS name
+    FROM pg_constraint AS r JOIN pg_class AS t ON t.oid = r.conrelid
+    WHERE r.contype = 'c' AND NOT r.convalidated AND NOT t.relispartition
+      AND r.connamespace = 'prompt_store'::regnamespace
+    ORDER BY 1, 2
+  LOOP
+    EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', c.place, c.name);
+  END LOOP;
+END $$;
+
 DROP TABLE ledger.embargo;
 
 COMMENT ON COLUMN ledger.epoch.kind IS 'kind: Why the epoch exists: created, visit, template, relink, withdrawal, resolve or heartbeat.';
