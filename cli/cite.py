@@ -34,7 +34,7 @@ def cite(
 ) -> None:
     """Keep a query, its instant and a checksum of its answer under a short name for a paper."""
     database = virtual.parse(db)
-    opened = connection.connect()
+    opened = connection.connect_reader()
     try:
         schema.check(opened)
         opened.rollback()
@@ -57,7 +57,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print all that is known.")] = False,
 ) -> None:
     """Ask a cited query again and compare; exit code 5 if the answer is not what it was."""
-    opened = connection.connect()
+    opened = connection.connect_reader()
     try:
         found = citation.verify(opened, name)
     finally:

@@ -64,7 +64,7 @@ def query(
     database = virtual.parse(db)
     if format != "table" and format not in formats.NAMES:
         raise UsageError(f"--format {format} is not known; use table, {', '.join(formats.NAMES)}")
-    opened = connection.connect()
+    opened = connection.connect_reader()
     try:
         schema.check(opened)
         opened.rollback()

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg2
 
-from services.query import resolve, sentence
+from skyledger.database.session import begin, sentence, settle
 from skyledger.errors import DatabaseError, QueryRefusedError
 from skyledger.virtual import VirtualDatabase
 
@@ -56,6 +56,7 @@ class Verification:
 def _refusals(connection: Any, timeout_seconds: float) -> Iterator[Any]:
     """Yield a cursor in a transaction; PostgreSQL's refusals become ours."""
     try:
+        begin(connection, readonly=False)  # citing writes; the cited query cannot
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {int(timeout_seconds * 1000)}")
             yield cursor
@@ -69,14 +70,13 @@ def _refusals(connection: Any, timeout_seconds: float) -> Iterator[Any]:
         raise QueryRefusedError(sentence(error)) from error
     finally:
         if not connection.closed:
-            connection.rollback()
+            begin(connection, readonly="DEFAULT")
 
 
 def _read(cursor: Any, name: str) -> Citation:
     cursor.execute(
         "SELECT citationid, databasename, instanttai, query, expandedquery, columnnames, nrows, "
-        "checksum, schemarevision, softwareversion, citedtai FROM ledger.citation "
-        "WHERE citationid = lower(%s)",
+        "checksum, schemarevision, softwareversion, citedtai FROM ledger.citation_of(%s)",
         (name,),
     )
     row = cursor.fetchone()
@@ -107,7 +107,7 @@ def cite(
     QueryRefusedError
         If the query is not understood or its answer could not be had again.
     """
-    database = resolve(connection, database)
+    database = settle(connection, database)
     with _refusals(connection, timeout_seconds) as cursor:
         cursor.execute("SELECT ledger.cite(%s, %s, %s)", (query, database.instant, database.name))
         return _read(cursor, cursor.fetchone()[0])

@@ -2,80 +2,24 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy.io import fits
 from astropy.io.votable.tree import Info, VOTableFile
-from astropy.table import MaskedColumn, Table
+from astropy.table import MaskedColumn
 
-from services.query import Answer, ResultColumn
+from skyledger.answers import Answer, as_text, to_table, transposed
 from skyledger.errors import UsageError
-
-_NUMPY: dict[str, Any] = {
-    "bigint": np.int64,
-    "integer": np.int32,
-    "smallint": np.int16,
-    "real": np.float32,
-    "double precision": np.float64,
-    "boolean": np.bool_,
-}
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bytes | memoryview):
-        return bytes(value).hex()
-    if isinstance(value, list | dict):
-        return json.dumps(value)
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _column(column: ResultColumn, values: list[Any]) -> MaskedColumn:
-    missing = [v is None for v in values]
-    described = {"unit": column.unit, "description": column.description}
-    if column.type in _NUMPY:
-        kind = np.dtype(_NUMPY[column.type])
-        data = np.array([0 if v is None else v for v in values], dtype=kind)
-        return MaskedColumn(data, mask=missing, name=column.name, **described)
-    element = _NUMPY.get(column.type.removesuffix("[]"))
-    sizes = {len(v) for v in values if v is not None}
-    if column.type.endswith("[]") and element is not None and len(sizes) == 1:
-        size = sizes.pop()
-        filled = [[None] * size if v is None else v for v in values]
-        data = np.array([[0 if e is None else e for e in v] for v in filled], dtype=element)
-        mask = [[e is None for e in v] for v in filled]
-        return MaskedColumn(data, mask=mask, name=column.name, **described)
-    texts = np.array([_text(v) for v in values], dtype=str)
-    return MaskedColumn(texts, mask=missing, name=column.name, description=column.description)
-
-
-def _transposed(answer: Answer) -> list[list[Any]]:
-    return [[row[k] for row in answer.rows] for k in range(len(answer.columns))]
-
-
-def to_table(answer: Answer) -> Table:
-    """Answer as an astropy Table with units; the instant is in ``meta``."""
-    table = Table(meta={"database": answer.database, "as_of": answer.instant.isoformat()})
-    columns = _transposed(answer)
-    for column, values in zip(answer.columns, columns, strict=True):
-        name = column.name
-        while name in table.colnames:
-            name += "_"
-        table[name] = _column(column, values)
-    return table
 
 
 def _csv(answer: Answer) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([c.name for c in answer.columns])
-    writer.writerows([_text(v) for v in row] for row in answer.rows)
+    writer.writerows([as_text(v) for v in row] for row in answer.rows)
     return text.getvalue().encode()
 
 
@@ -130,13 +74,13 @@ def _arrow_type(kind: str) -> pa.DataType:
 
 
 def _parquet(answer: Answer) -> bytes:
-    columns = _transposed(answer)
+    columns = transposed(answer)
     fields, arrays = [], []
     for column, values in zip(answer.columns, columns, strict=True):
         kind = _arrow_type(column.type)
         given = values
         if kind == pa.string():
-            given = [None if v is None else _text(v) for v in given]
+            given = [None if v is None else as_text(v) for v in given]
         elif kind == pa.binary():
             given = [None if v is None else bytes(v) for v in given]
         elif kind == pa.float64():

@@ -1,7 +1,9 @@
-"""Virtual databases: ``NAME[@INSTANT]``, for example ``prompt@2026-01-01T04:00:00``.
+"""Virtual databases: ``NAME[@WHEN]``, for example ``prompt@2026-01-01T04:00:00``.
 
-Accepted wherever a database can be named (design section 4; GEN-21, DMS-REQ-0291). The instant is
-ledger time in TAI; with a trailing Z it is taken as UTC.
+Accepted wherever a database can be named (design section 4; GEN-21, DMS-REQ-0291). WHEN is an
+instant of ledger time in TAI (with a trailing Z it is taken as UTC), or ``citation:ID``, the
+instant of a citation, or ``source:ID``, the instant at which a DIASource was first known. Ids are
+looked up by the database (``ledger.instant_of``).
 """
 
 import re
@@ -13,19 +15,24 @@ from astropy.time import Time
 from skyledger.errors import UsageError
 
 _NAME = re.compile(r"^(prompt|dr\d+|sp_[a-z0-9_]+|mydb_[a-z0-9_]+)(?:@(.+))?$")
+_REFERENCE = re.compile(r"^(citation|source|alert):(\w+)$")
 
 
 @dataclass(frozen=True)
 class VirtualDatabase:
-    """A database and, if one was named, the instant at which it is looked at (TAI)."""
+    """A database and, if one was named, the instant at which it is looked at (TAI).
+
+    ``reference`` stands for an instant that only the database knows, such as ``citation:ID``.
+    """
 
     name: str
     instant: datetime | None = None
+    reference: str | None = None
 
     def __str__(self) -> str:
-        if self.instant is None:
-            return self.name
-        return f"{self.name}@{self.instant.isoformat()}"
+        if self.instant is not None:
+            return f"{self.name}@{self.instant.isoformat()}"
+        return self.name if self.reference is None else f"{self.name}@{self.reference}"
 
 
 def parse_instant(text: str) -> datetime:
@@ -43,7 +50,7 @@ def parse_instant(text: str) -> datetime:
     except ValueError:
         raise UsageError(
             f"{text!r} is not an instant; write 2026-01-01 or 2026-01-01T04:00:00 (TAI), "
-            f"with a final Z for UTC"
+            f"with a final Z for UTC, citation:ID or source:ID"
         ) from None
     if instant.tzinfo is not None:
         raise UsageError(f"{text!r} has a time zone; write it in TAI, or in UTC with a final Z")
@@ -53,7 +60,7 @@ def parse_instant(text: str) -> datetime:
 
 
 def parse(text: str) -> VirtualDatabase:
-    """Read ``NAME[@INSTANT]``.
+    """Read ``NAME[@WHEN]``.
 
     Raises
     ------
@@ -65,5 +72,9 @@ def parse(text: str) -> VirtualDatabase:
         raise UsageError(
             f"{text!r} is not a database; write prompt, prompt@2026-01-01T04:00:00 or dr1"
         )
-    name, instant = match.groups()
-    return VirtualDatabase(name, parse_instant(instant) if instant is not None else None)
+    name, when = match.groups()
+    if when is None:
+        return VirtualDatabase(name)
+    if _REFERENCE.match(when.strip()):
+        return VirtualDatabase(name, reference=when.strip())
+    return VirtualDatabase(name, parse_instant(when))

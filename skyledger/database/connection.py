@@ -2,7 +2,7 @@
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class in all but name
-from psycopg2.extensions import make_dsn
+from psycopg2.extensions import make_dsn, parse_dsn
 
 from skyledger import settings
 from skyledger.database.cluster import Cluster
@@ -10,6 +10,7 @@ from skyledger.errors import DatabaseError
 from skyledger.settings import DATABASE, Settings
 
 APPLICATION = "skyledger"
+READER = "skyledger_user"  # reads, and nothing else; made by db/roles/grants.sql
 
 
 def dsn(database: str | None = None, configured: Settings | None = None) -> str:
@@ -61,6 +62,58 @@ def connect(database: str | None = None, *, autocommit: bool = False) -> Connect
         raise DatabaseError(_explain(configured, error)) from error
     connection.autocommit = autocommit
     return connection
+
+
+def is_superuser(connection: Connection) -> bool:
+    """Whether a connection may do everything."""
+    return connection.info.parameter_status("is_superuser") == "on"
+
+
+def _as_reader(given: str, **more: str) -> Connection:
+    """Connect to where ``given`` leads, as `READER`, with a password from the password file only.
+
+    Raises
+    ------
+    DatabaseError
+        If the server does not let that login in.
+    """
+    where = {k: v for k, v in parse_dsn(given).items() if k not in {"password", "user"}}
+    try:
+        opened: Connection = psycopg2.connect(**{**where, **more, "user": READER})
+    except psycopg2.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise DatabaseError(
+            f"queries are put as {READER}, and that login is refused: {reason}; make it with "
+            f"`skyledger db upgrade` (or `skyledger db init`), and on a server of your own let it "
+            f"in, or name another reader in SKYLEDGER_DATABASE_URL"
+        ) from error
+    return opened
+
+
+def reader_beside(connection: Connection, **more: str) -> Connection:
+    """Open a second connection to the same database, as `READER`; ``more`` are libpq's words."""
+    return _as_reader(connection.dsn, **more)
+
+
+def connect_reader() -> Connection:
+    """Connect to the database as somebody who can only ask.
+
+    On the embedded server this is `READER`, also on an external one whose settings name a
+    superuser; any other login that they name is taken as it is.
+
+    Raises
+    ------
+    DatabaseError
+        If the server is not running or does not let us in.
+    """
+    configured = settings.read()
+    if configured.external is None and Cluster(configured.home).pid() is not None:
+        return _as_reader(dsn(None, configured))
+    opened = connect()  # says why, if the server is not there
+    if not is_superuser(opened):
+        return opened
+    opened.close()
+    return reader_beside(opened)
 
 
 def _explain(configured: Settings, error: psycopg2.OperationalError) -> str:
