@@ -1,7 +1,7 @@
 """Tables to PostgreSQL's binary COPY format, whole columns at a time.
 
-A row is laid out at its greatest width; bytes that a NULL or a shorter value does not need are
-dropped in one stroke at the end. Binary COPY coerces nothing, so the types come from the
+The lengths of all rows are known from the types and the NULLs, so every column can be written to
+its place in the stream by a compiled loop. Binary COPY coerces nothing: the types come from the
 dictionary and are compared with the catalogue before anything is sent (design section 7).
 """
 
@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from skyledger.binary import kernel
 from skyledger.dictionary import Column
 from skyledger.errors import DataRejectedError
 
@@ -21,27 +22,115 @@ _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _EPOCH = np.datetime64("2000-01-01T00:00:00", "us")
 
-# (big-endian numpy type, type OID) of fixed-width SQL types
+# (numpy type, type OID) of fixed-width SQL types
 _FIXED: dict[str, tuple[str, int]] = {
-    "bigint": (">i8", 20),
-    "integer": (">i4", 23),
-    "smallint": (">i2", 21),
-    "real": (">f4", 700),
-    "double precision": (">f8", 701),
+    "bigint": ("<i8", 20),
+    "integer": ("<i4", 23),
+    "smallint": ("<i2", 21),
+    "real": ("<f4", 700),
+    "double precision": ("<f8", 701),
     "boolean": ("u1", 16),
-    "timestamp": (">i8", 1114),
+    "timestamp": ("<i8", 1114),
 }
 
 
 @dataclass(frozen=True)
 class _Field:
-    """One column laid out: ``data`` of shape (n, width) with its length words, ``keep`` likewise.
+    """One column on its way: the bytes of its values and how many each row sends.
 
-    ``keep`` is None if every byte is sent.
+    ``data`` of shape (n, width) holds numbers in memory order, of shape (n, k, width) the elements
+    of arrays of one length, of shape (bytes,) whole values one after the other. ``null`` marks
+    what is missing: rows, or elements (n, k). ``lengths`` does not count the length words.
     """
 
     data: Bytes
-    keep: NDArray[np.bool_] | None
+    null: NDArray[np.bool_]
+    lengths: NDArray[np.int64]
+    oid: int = 0
+
+
+@kernel
+def _put_word(out: Any, p: int, value: int) -> None:
+    out[p] = (value >> 24) & 255
+    out[p + 1] = (value >> 16) & 255
+    out[p + 2] = (value >> 8) & 255
+    out[p + 3] = value & 255
+
+
+@kernel
+def _put_numbers(out: Any, at: Any, data: Any, null: Any) -> None:
+    """Write one number a row and move the rows' places on."""
+    n, width = data.shape
+    for i in range(n):
+        p = at[i]
+        if null[i]:
+            _put_word(out, p, -1)
+            at[i] = p + 4
+        else:
+            _put_word(out, p, width)
+            for k in range(width):
+                out[p + 3 + width - k] = data[i, k]
+            at[i] = p + 4 + width
+
+
+@kernel
+def _put_arrays(out: Any, at: Any, data: Any, null: Any, lengths: Any, oid: int) -> None:
+    """Write one array a row: of one dimension, from 1 on."""
+    n, size, width = data.shape
+    for i in range(n):
+        p = at[i]
+        if lengths[i] == 0:
+            _put_word(out, p, -1)
+            at[i] = p + 4
+            continue
+        holes = 0
+        for j in range(size):
+            if null[i, j]:
+                holes = 1
+        _put_word(out, p, lengths[i])
+        _put_word(out, p + 4, 1)
+        _put_word(out, p + 8, holes)
+        _put_word(out, p + 12, oid)
+        _put_word(out, p + 16, size)
+        _put_word(out, p + 20, 1)
+        p += 24
+        for j in range(size):
+            if null[i, j]:
+                _put_word(out, p, -1)
+                p += 4
+            else:
+                _put_word(out, p, width)
+                for k in range(width):
+                    out[p + 3 + width - k] = data[i, j, k]
+                p += 4 + width
+        at[i] = p
+
+
+@kernel
+def _put_pieces(out: Any, at: Any, data: Any, null: Any, lengths: Any) -> None:
+    """Write values of any length."""
+    q = 0
+    for i in range(len(at)):
+        p = at[i]
+        if null[i]:
+            _put_word(out, p, -1)
+            at[i] = p + 4
+            continue
+        size = lengths[i]
+        _put_word(out, p, size)
+        for k in range(size):
+            out[p + 4 + k] = data[q + k]
+        q += size
+        at[i] = p + 4 + size
+
+
+def _put(out: Bytes, at: NDArray[np.int64], found: _Field) -> None:
+    if found.data.ndim == 1:
+        _put_pieces(out, at, found.data, found.null, found.lengths)
+    elif found.data.ndim == 2:
+        _put_numbers(out, at, found.data, found.null)
+    else:
+        _put_arrays(out, at, found.data, found.null, found.lengths, found.oid)
 
 
 def _refuse(column: Column, what: str, rows: NDArray[np.intp], values: Any) -> DataRejectedError:
@@ -52,12 +141,16 @@ def _refuse(column: Column, what: str, rows: NDArray[np.intp], values: Any) -> D
     )
 
 
-def _numbers(column: Column, sql_type: str, values: NDArray[Any]) -> NDArray[Any]:
-    """Values as the big-endian numpy type of ``sql_type``; refuses what does not fit."""
+def _numbers(
+    column: Column, sql_type: str, values: NDArray[Any], null: NDArray[np.bool_]
+) -> NDArray[Any]:
+    """Values as the numpy type of ``sql_type``; refuses what does not fit, unless it is NULL."""
     target = np.dtype(_FIXED[sql_type][0])
     if sql_type == "timestamp":
-        stamps = values.astype("datetime64[us]")
-        return np.asarray((stamps - _EPOCH).astype(np.int64), dtype=target)
+        stamps = np.where(null, _EPOCH, values) if null.any() else values
+        return np.asarray((stamps.astype("datetime64[us]") - _EPOCH).astype(np.int64), target)
+    if values.dtype == target:
+        return values
     if values.dtype.kind not in "iufb":
         raise DataRejectedError(
             f"{column.name} has type {values.dtype}, but the column is {column.type}; "
@@ -66,36 +159,25 @@ def _numbers(column: Column, sql_type: str, values: NDArray[Any]) -> NDArray[Any
     if sql_type == "boolean":
         return np.asarray(values != 0, dtype=target)
     if target.kind == "i":
+        values = np.where(null, np.zeros((), values.dtype), values) if null.any() else values
         if values.dtype.kind == "f":
             wrong = np.flatnonzero(~np.isfinite(values) | (values != np.floor(values)))
             if wrong.size:
                 raise _refuse(column, "are not whole numbers", wrong, values)
         limits = np.iinfo(target)
-        wrong = np.flatnonzero((values < limits.min) | (values > limits.max))
-        if wrong.size:
+        if len(values) and (values.min() < limits.min or values.max() > limits.max):
+            wrong = np.flatnonzero((values < limits.min) | (values > limits.max))
             raise _refuse(column, f"lie outside {limits.min} to {limits.max}", wrong, values)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         # A double beyond the range of real becomes infinite, which validation refuses by row.
         return values.astype(target)
 
 
-def _words(lengths: Any) -> Bytes:
-    """Length words, shape (n, 4)."""
-    return np.asarray(lengths, dtype=">i4").view(np.uint8).reshape(len(lengths), 4)
-
-
 def _scalars(column: Column, values: NDArray[Any], null: NDArray[np.bool_]) -> _Field:
-    filled = np.where(null, np.zeros((), values.dtype), values) if null.any() else values
-    numbers = _numbers(column, column.type, filled)
-    n, width = len(numbers), numbers.dtype.itemsize
-    data = np.empty((n, 4 + width), dtype=np.uint8)
-    data[:, :4] = _words(np.where(null, -1, width))
-    data[:, 4:] = np.ascontiguousarray(numbers).view(np.uint8).reshape(n, width)
-    if not null.any():
-        return _Field(data, None)
-    keep = np.ones(data.shape, dtype=bool)
-    keep[null, 4:] = False
-    return _Field(data, keep)
+    numbers = np.ascontiguousarray(_numbers(column, column.type, values, null))
+    width = numbers.dtype.itemsize
+    data = numbers.view(np.uint8).reshape(len(numbers), width)
+    return _Field(data, null, np.where(null, 0, width))
 
 
 def _arrays(column: Column, values: NDArray[Any], null: NDArray[np.bool_]) -> _Field:
@@ -105,29 +187,12 @@ def _arrays(column: Column, values: NDArray[Any], null: NDArray[np.bool_]) -> _F
     """
     element = column.type[:-2]
     n, size = values.shape
-    filled = np.where(null, np.zeros((), values.dtype), values) if null.any() else values
-    numbers = _numbers(column, element, filled.reshape(-1))
+    numbers = _numbers(column, element, values.reshape(-1), null.reshape(-1))
     width = numbers.dtype.itemsize
-    gone = null.all(axis=1)
-    body = np.empty((n, size, 4 + width), dtype=np.uint8)
-    body[:, :, :4] = _words(np.where(null.reshape(-1), -1, width)).reshape(n, size, 4)
-    body[:, :, 4:] = np.ascontiguousarray(numbers).view(np.uint8).reshape(n, size, width)
-    head = np.empty((n, 24), dtype=np.uint8)
-    total = 20 + size * 4 + width * (~null).sum(axis=1)
-    head[:, :4] = _words(np.where(gone, -1, total).astype(np.int32))
-    head[:, 4:8] = _words(np.ones(n, dtype=np.int32))  # dimensions
-    head[:, 8:12] = _words(null.any(axis=1).astype(np.int32))  # has NULL elements
-    head[:, 12:16] = _words(np.full(n, _FIXED[element][1], dtype=np.int32))
-    head[:, 16:20] = _words(np.full(n, size, dtype=np.int32))
-    head[:, 20:24] = _words(np.ones(n, dtype=np.int32))  # lower bound
-    data = np.concatenate([head, body.reshape(n, -1)], axis=1)
-    if not null.any():
-        return _Field(data, None)
-    keep = np.ones(data.shape, dtype=bool)
-    elements = keep[:, 24:].reshape(n, size, 4 + width)
-    elements[:, :, 4:][null] = False
-    keep[gone, 4:] = False
-    return _Field(data, keep)
+    data = np.ascontiguousarray(numbers).view(np.uint8).reshape(n, size, width)
+    there = size - null.sum(axis=1)
+    lengths = np.where(there == 0, 0, 20 + size * 4 + width * there)
+    return _Field(data, np.ascontiguousarray(null), lengths, _FIXED[element][1])
 
 
 def _one_array(column: Column, value: Any) -> bytes:
@@ -136,7 +201,9 @@ def _one_array(column: Column, value: Any) -> bytes:
         items = [str(v).encode() for v in value]
         oid, body = 25, b"".join(len(v).to_bytes(4, "big") + v for v in items)
     else:
-        numbers = _numbers(column, column.type[:-2], np.asarray(value))
+        array = np.asarray(value)
+        numbers = _numbers(column, column.type[:-2], array, np.zeros(array.shape, dtype=bool))
+        numbers = numbers.astype(numbers.dtype.newbyteorder(">"))
         oid = _FIXED[column.type[:-2]][1]
         width = numbers.dtype.itemsize
         size, raw = width.to_bytes(4, "big"), numbers.tobytes()
@@ -166,15 +233,8 @@ def _ragged(column: Column, values: Sequence[Any], null: NDArray[np.bool_]) -> _
         else:
             encoded.append(_one_array(column, value))
     gone = null | np.array([v is None for v in values], dtype=bool)
-    lengths = np.array([len(e) for e in encoded], dtype=np.int32)
-    widest = int(lengths.max(initial=0))
-    data = np.zeros((len(encoded), 4 + widest), dtype=np.uint8)
-    data[:, :4] = _words(np.where(gone, -1, lengths).astype(np.int32))
-    for row, content in enumerate(encoded):
-        data[row, 4 : 4 + len(content)] = np.frombuffer(content, dtype=np.uint8)
-    keep = np.ones(data.shape, dtype=bool)
-    keep[:, 4:] = np.arange(widest) < lengths[:, None]
-    return _Field(data, keep)
+    lengths = np.array([len(e) for e in encoded], dtype=np.int64)
+    return _Field(np.frombuffer(b"".join(encoded), dtype=np.uint8), gone, lengths)
 
 
 def _field(column: Column, values: Any) -> _Field:
@@ -186,7 +246,8 @@ def _field(column: Column, values: Any) -> _Field:
             raise DataRejectedError(
                 f"{column.name} has shape {scalars.shape}, but the column holds one number a row"
             )
-        return _scalars(column, scalars, np.zeros(len(scalars), bool) if mask is None else mask)
+        none = np.zeros(len(scalars), dtype=bool)
+        return _scalars(column, scalars, none if mask is None else np.ascontiguousarray(mask))
     array = np.asarray(plain) if column.type.endswith("[]") and column.shape else None
     if array is not None and array.dtype.kind in "iuf":
         wanted = int(np.prod(column.shape or (1,)))
@@ -221,16 +282,22 @@ def encode(columns: Sequence[Column], values: Sequence[Any]) -> bytes:
     for column, given in zip(columns, values, strict=True):
         if len(given) != n:
             raise DataRejectedError(f"{column.name} has {len(given)} values, others have {n}")
-    count = np.empty((n, 2), dtype=np.uint8)
-    count[:] = np.frombuffer(len(columns).to_bytes(2, "big"), dtype=np.uint8)
-    fields = [_Field(count, None), *map(_field, columns, values)]
-    data = np.concatenate([f.data for f in fields], axis=1)
-    if any(f.keep is not None for f in fields):
-        keep = np.concatenate(
-            [np.ones(f.data.shape, bool) if f.keep is None else f.keep for f in fields], axis=1
-        )
-        data = data[keep]
-    return _HEADER + data.tobytes() + _TRAILER
+    fields = [_field(column, given) for column, given in zip(columns, values, strict=True)]
+    ends = np.full(n, 2 + 4 * len(columns), dtype=np.int64)
+    for found in fields:
+        ends += found.lengths
+    np.cumsum(ends, out=ends)
+    ends += len(_HEADER)
+    at = np.empty(n, dtype=np.int64)
+    at[:1], at[1:] = len(_HEADER), ends[:-1]
+    stream = np.empty((int(ends[-1]) if n else len(_HEADER)) + len(_TRAILER), dtype=np.uint8)
+    stream[: len(_HEADER)] = np.frombuffer(_HEADER, dtype=np.uint8)
+    stream[-len(_TRAILER) :] = np.frombuffer(_TRAILER, dtype=np.uint8)
+    stream[at], stream[at + 1] = len(columns) >> 8, len(columns) & 255
+    at += 2
+    for found in fields:
+        _put(stream, at, found)
+    return stream.tobytes()
 
 
 class Reader:

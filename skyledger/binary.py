@@ -56,15 +56,19 @@ _CAST = {1700: (701, "double precision")} | dict.fromkeys(
 )
 
 
-def _kernel(function: Callable[..., Any]) -> Any:
-    """Compile a loop; kept on disk where that can be written."""
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a loop at its first call; kept on disk where that can be written.
+
+    For the loops over bytes here and in the encoder of loads: unlike those over pixels they are
+    exact, so nothing may be re-ordered.
+    """
     try:
         return njit(cache=True, nogil=True)(function)
     except RuntimeError:  # nowhere to keep it: every process compiles for itself
         return njit(nogil=True)(function)
 
 
-@_kernel
+@kernel
 def _walk(data: Any, starts: Any, at: Any, length: Any) -> int:
     """Find the fields: ``at[j, i]`` and ``length[j, i]``; returns the first torn row, or -1."""
     fields, n = at.shape
@@ -93,7 +97,7 @@ def _walk(data: Any, starts: Any, at: Any, length: Any) -> int:
     return -1
 
 
-@_kernel
+@kernel
 def _take(data: Any, at: Any, length: Any, out: Any) -> int:
     """Turn big-endian values round into ``out`` (n, width); returns a row of other width, or -1."""
     n, width = out.shape
@@ -110,7 +114,7 @@ def _take(data: Any, at: Any, length: Any, out: Any) -> int:
     return -1
 
 
-@_kernel
+@kernel
 def _sizes(data: Any, at: Any, length: Any, out: Any) -> None:
     """Count the elements of arrays; -1 for NULL."""
     for i in range(len(out)):
@@ -130,7 +134,7 @@ def _sizes(data: Any, at: Any, length: Any, out: Any) -> None:
         out[i] = total
 
 
-@_kernel
+@kernel
 def _take_arrays(
     data: Any, at: Any, length: Any, sizes: Any, begin: Any, out: Any, gone: Any
 ) -> int:
