@@ -57,7 +57,7 @@ def _gathered(relation: dd.Relation, form: str) -> tuple[list[str], list[dd.Colu
     columns = [column for column in features.columns if column.shape is not None]
     expressions = [
         f"(SELECT array_agg(coalesce(f.{c.sql_name}, array_fill(NULL::real, ARRAY{list(c.shape)})) "
-        f"ORDER BY b) FROM generate_series(0, 5) AS b LEFT JOIN {form} AS f "
+        f"ORDER BY b) FROM (VALUES (0), (1), (2), (3), (4), (5)) AS u (b) LEFT JOIN {form} AS f "
         f"ON f.diaobjectid = {relation.sql_name}.diaobjectid AND f.band = b "
         f"HAVING count(f.{c.sql_name}) > 0) AS {c.sql_name}"
         for c in columns
