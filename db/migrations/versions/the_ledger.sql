@@ -41,7 +41,7 @@ COMMENT ON TABLE ledger.embargo IS 'Roles that see the archive only as it was so
 COMMENT ON COLUMN ledger.embargo.rolename IS 'roleName: Role of the database server; the delay holds for its members, too.';
 COMMENT ON COLUMN ledger.embargo.delayhours IS 'delayHours: Time that must have passed since a publication before the role may know of it. [h]';
 
--- Conditions of the store: nothing, no row is read. (This section stays the last one.) NOT VALID
+-- Conditions of the store: nothing, no row is read; later sections add theirs NOT VALID. NOT VALID
 -- conditions hold for every row written, but the planner leaves them alone: studying a hundred of
 -- them for each partition cost a cone on 120 months 110 ms. Those on midPointTai stay as they are.
 DO $$
