@@ -5,23 +5,15 @@ from typing import Annotated
 
 import typer
 
+from cli.database import backup, status
 from skyledger import settings
 from skyledger.database import connection, extensions, pgsphere, schema
-from skyledger.database.cluster import Cluster
-from skyledger.errors import DatabaseError, UsageError
+from skyledger.database.cluster import Cluster, embedded
+from skyledger.errors import DatabaseError
 
 app = typer.Typer(no_args_is_help=True, help="The database server and its schema.")
-
-
-def _cluster(action: str) -> Cluster:
-    """Return the embedded cluster; refuse where an external server is configured."""
-    configured = settings.read()
-    if configured.external is not None:
-        raise UsageError(
-            f"{configured.external_source} names an external PostgreSQL server, which Skyledger "
-            f"does not {action}; unset the variable to use the embedded one"
-        )
-    return Cluster(configured.home)
+for module in (status, backup):
+    app.add_typer(module.app)
 
 
 @app.command()
@@ -36,7 +28,7 @@ def init() -> None:
 @app.command()
 def start() -> None:
     """Start the embedded server; the first time, create it with the complete schema."""
-    cluster = _cluster("start")
+    cluster = embedded("start")
     started = cluster.start()
     opened = connection.connect()
     try:
@@ -65,27 +57,9 @@ def _upgrade() -> bool:
 @app.command()
 def stop() -> None:
     """Stop the embedded server, ending its sessions."""
-    cluster = _cluster("stop")
+    cluster = embedded("stop")
     stopped = cluster.stop()
     print(f"database in {cluster.home} {'stopped' if stopped else 'was not running'}")
-
-
-@app.command()
-def status(
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Say whether the embedded server is there and running."""
-    found = _cluster("manage").status()
-    if as_json:
-        print(json.dumps(found.as_dict()))
-        return
-    print(f"database in {found.home}: {found.state}")
-    if found.pid:
-        print(f"  process  {found.pid}")
-        print(f"  connect  psql -h '{found.socket}' -p {found.port} -U skyledger skyledger")
-    if found.state != "absent":
-        print(f"  log      {found.log}")
 
 
 @app.command()
@@ -94,7 +68,7 @@ def destroy(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Stop the embedded server and delete everything in it."""
-    cluster = _cluster("destroy")
+    cluster = embedded("destroy")
     if cluster.status().state == "absent":
         print(f"there is no database in {cluster.home}")
         return
@@ -105,7 +79,13 @@ def destroy(
 
 
 @app.command()
-def check() -> None:
+def check(
+    *,
+    drift: Annotated[
+        bool,
+        typer.Option("--drift", help="Compare every object with those of a new database, too."),
+    ] = False,
+) -> None:
     """Say which server, schema, extensions and way to pg_sphere are in use; 4 if not complete."""
     configured = settings.read()
     opened = connection.connect()
@@ -123,9 +103,22 @@ def check() -> None:
             print(f"numpy       {extensions.numpy_version(opened)} in PL/Python")
         print(f"schema      {schema.state(opened).revision or 'none'}")
         schema.check(opened)
+        if drift:
+            _drift(schema.drift(opened))
         print("complete: this software and the database fit each other")
     finally:
         opened.close()
+
+
+def _drift(found: list[str]) -> None:
+    for line in found:
+        print(line)
+    if found:
+        raise DatabaseError(
+            f"{len(found)} objects differ from those this software makes, listed above; "
+            f"`skyledger db upgrade` makes views and functions again, tables need your hand"
+        )
+    print("drift       none: every object is as a new database has it")
 
 
 @app.command()

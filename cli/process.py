@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ingest import run as runs
 from processing import instrument as instruments
-from skyledger.database import connection, schema
+from skyledger.database import connection, heartbeat, schema
 from skyledger.errors import DataRejectedError, SkyledgerError
 
 app = typer.Typer()
@@ -40,13 +40,13 @@ class Bars:
 def process_folder(
     directory: Path, instrument: str, run: str, workers: int, console: Console
 ) -> runs.Outcome:
-    """Process a folder with progress bars; the database must be running."""
+    """Process a folder with progress bars and a heartbeat; the database must be running."""
     opened = connection.connect()
     try:
         schema.check(opened)
         opened.rollback()
         bars = Bars(console)
-        with bars.progress:
+        with bars.progress, heartbeat.beating():
             return runs.process_directory(
                 opened, directory, instrument, run=run, workers=workers, progress=bars
             )

@@ -21,9 +21,10 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import make_dsn
 
-from skyledger.database import pgsphere, processes
+from skyledger import settings
+from skyledger.database import archive, parameters, pgsphere, processes
 from skyledger.database.processes import ServerUser
-from skyledger.errors import ConfigurationError, DatabaseError
+from skyledger.errors import ConfigurationError, DatabaseError, UsageError
 from skyledger.settings import DATABASE
 
 log = logging.getLogger(__name__)
@@ -223,7 +224,7 @@ class Cluster:
         # A data folder without PG_VERSION is what a killed initdb leaves behind.
         if self.data.exists():
             shutil.rmtree(self.data)
-        self._run(
+        self.call(
             "initdb",
             f"--pgdata={self.data}",
             f"--username={OWNER}",
@@ -329,36 +330,25 @@ class Cluster:
         return True
 
     def _configuration_text(self) -> str:
-        """Server parameters; ALTER SYSTEM overrides them."""
-        memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
-        parameters = {
-            "listen_addresses": "",
-            "port": str(self.port),
-            "unix_socket_directories": str(self.socket),
-            "unix_socket_permissions": "0700",
-            "shared_buffers": f"{max(32, min(1024, memory_mb // 8))}MB",
-            "effective_cache_size": f"{max(128, memory_mb // 2)}MB",
-            "work_mem": "32MB",
-            "maintenance_work_mem": f"{max(64, min(512, memory_mb // 16))}MB",
-            "max_wal_size": "4GB",
-            "wal_level": "replica",
-            "wal_compression": "on",
-            "synchronous_commit": "on",
-            "random_page_cost": "1.1",  # solid-state disks; and most pages are in memory
-            "jit": "off",  # compiling costs more than our queries run
-            "max_locks_per_transaction": "256",  # a query may touch every partition
-            "autovacuum": "on",
-            "timezone": "UTC",
-            "log_timezone": "UTC",
-            "datestyle": "iso, ymd",
-            "log_line_prefix": "%m [%p] %a %d ",
-            **self.configuration,
-        }
-        lines = ["# Written by `skyledger db start`. Change parameters with ALTER SYSTEM."]
-        for name, value in parameters.items():
-            quoted = value.replace("'", "''")
-            lines.append(f"{name} = '{quoted}'")
-        return "\n".join(lines) + "\n"
+        folders = {"port": str(self.port), "unix_socket_directories": str(self.socket)}
+        return parameters.text({**folders, **archive.settings(self.archive), **self.configuration})
+
+    # ------------------------------------------------------------------ archive
+
+    @property
+    def archive(self) -> Path | None:
+        """Folder the write-ahead log is archived to; None if it is not."""
+        try:
+            return Path((self.base / "archive").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def archive_to(self, folder: Path) -> None:
+        """Let the running server archive its write-ahead log to a folder, from now on."""
+        with self._lock():
+            self.user.write(self.base / "archive", str(folder))
+            self.user.write(self.data / "skyledger.conf", self._configuration_text())
+            self.call("pg_ctl", "reload", f"--pgdata={self.data}")
 
     # ------------------------------------------------------------------ processes and files
 
@@ -388,10 +378,18 @@ class Cluster:
     def _call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.user.run(str(self.programs / program), *arguments)
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def call(self, program: str, *arguments: str) -> str:
+        """Run one of PostgreSQL's programs as the server's user; return what it prints.
+
+        Raises
+        ------
+        DatabaseError
+            If it fails, with what it said.
+        """
         done = self._call(program, *arguments)
         if done.returncode:
             raise DatabaseError(f"{program} failed: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
 
     def _log_since(self, position: int, lines: int = 5) -> str:
         with contextlib.suppress(OSError), self.log.open("rb") as file:
@@ -414,6 +412,23 @@ def _require_programs() -> None:
             f"the embedded database needs the Debian packages {', '.join(missing)}; "
             "install them, or run ./run setup"
         )
+
+
+def embedded(action: str) -> Cluster:
+    """Return the embedded server of the settings, for an ``action`` that is done to it alone.
+
+    Raises
+    ------
+    UsageError
+        Where an external server is configured.
+    """
+    configured = settings.read()
+    if configured.external is not None:
+        raise UsageError(
+            f"{configured.external_source} names an external PostgreSQL server, which Skyledger "
+            f"does not {action}; unset the variable to use the embedded one"
+        )
+    return Cluster(configured.home)
 
 
 def temporary_home() -> Path:

@@ -26,6 +26,10 @@ BEGIN
   -- A new statement, hence a snapshot that sees the epoch of whoever held the lock before.
   SELECT greatest(science.tai_now(), ledger.horizon() + interval '1 microsecond') INTO opened;
   INSERT INTO ledger.epoch (epochtai, kind, batchid, nrows) VALUES (opened, in_kind, in_batch, 0);
+  -- An epoch that somebody has seen must outlive a crash, whatever the server is told to risk.
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
   -- Lets the statements of this transaction, and of no other, write to the store.
   PERFORM set_config('skyledger.publishing', pg_current_xact_id()::text, true);
   RETURN opened;

@@ -14,7 +14,7 @@ DECLARE
   today double precision := science.mjd_now();
   deadline interval := coalesce(nullif(current_setting('skyledger.deadline', true), ''), '24 hours');
   hours double precision := extract(epoch FROM deadline) / 3600;
-  held bigint;
+  held bigint := 0;
   stray bigint;
   name text;
 BEGIN
@@ -105,9 +105,10 @@ BEGIN
     last_value < 0.9 * 549755813887, 'part of the serial numbers of objects that is used up'
   FROM ledger.object_serial;
 
-  held := 0;
+  -- A standby has no staging tables to look into: they are not in the log.
   FOR name IN
-    SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = 'staging'::regnamespace AND c.relkind = 'p'
+    SELECT c.relname FROM pg_class AS c
+    WHERE c.relnamespace = 'staging'::regnamespace AND c.relkind = 'p' AND NOT pg_is_in_recovery()
   LOOP
     EXECUTE format('SELECT count(*) FROM staging.%I AS s WHERE NOT EXISTS ('
       'SELECT FROM ledger.batch AS b WHERE b.slot = s.slot AND b.state = ''open'')', name) INTO stray;
@@ -117,7 +118,8 @@ BEGIN
     NULL::boolean, 'of no open batch; the next one in their slot removes them';
 
   RETURN QUERY
-  SELECT 'archive', 'last file', extract(epoch FROM clock - science.utc_to_tai(a.last_archived_time AT TIME ZONE 'UTC'))::double precision,
+  SELECT 'archive', 'last file', CASE WHEN s.active
+      THEN extract(epoch FROM clock - science.utc_to_tai(a.last_archived_time AT TIME ZONE 'UTC'))::double precision END,
     's', NULL::double precision,
     CASE WHEN s.active THEN a.last_failed_time IS NULL OR a.last_failed_time < coalesce(a.last_archived_time, '-infinity') END,
     CASE WHEN NOT s.active THEN 'write-ahead log is not archived: `skyledger db backup` begins it'

@@ -1,0 +1,1 @@
+"""Commands of ``skyledger db`` that fill a file of their own."""
