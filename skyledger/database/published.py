@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from skyledger import dictionary as dd
 from skyledger.database import metadata as md
+from skyledger.database import validation as validation_of
 
 LIVE_END = "timestamp '9999-12-31'"
 _OWNERS = ("DIAObject", "SSObject")  # what a measurement can be given to
@@ -155,68 +156,8 @@ def forms(relation: dd.Relation) -> list[Item]:
 
 def validation(relation: dd.Relation) -> Item:
     """Build ``staging.validate_X(slot, batch)``: returns how many rows were refused."""
-    name = relation.sql_name
-    reasons = []
-    for column in relation.columns:
-        if not column.nullable:
-            reasons.append(
-                f"CASE WHEN {column.sql_name} IS NULL THEN '{column.name} is missing' END"
-            )
-        for said, condition in md.conditions(column):
-            reasons.append(
-                f"CASE WHEN NOT ({condition}) THEN "
-                f"format('{column.name} = %s {said}', left({column.sql_name}::text, 60)) END"
-            )
-    reasons += [
-        f"CASE WHEN NOT ({rule}) THEN {quote('breaks the rule ' + rule)} END"
-        for rule in relation.checks
-    ]
-    key = ", ".join(relation[k].sql_name for k in relation.key)
-    told = " || ', ' || ".join(f"'{k} = ' || {relation[k].sql_name}" for k in relation.key)
-    # Eager evaluation of concat_ws over some hundred CASEs is still set-based and cheap.
-    reasons.append(
-        f"CASE WHEN row_number() OVER (PARTITION BY {key} ORDER BY ctid) > 1 "
-        f"THEN 'duplicate of an earlier row: ' || {told} END"
-    )
-    # concat_ws takes at most 100 arguments.
-    groups = [reasons[i : i + 90] for i in range(0, len(reasons), 90)]
-    inner = ",\n    ".join(
-        "nullif(concat_ws('; ', " + ",\n      ".join(group) + "), '')" for group in groups
-    )
-    joined = "concat_ws('; ', " + ", ".join(f"g{i}" for i in range(len(groups))) + ")"
-    aliases = ", ".join(f"g{i}" for i in range(len(groups)))
-    return Item(
-        f"staging.validate_{name}",
-        "routine",
-        f"""CREATE FUNCTION staging.validate_{name}(in_slot smallint, in_batch bigint)
-RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE refused bigint;
-BEGIN
-  WITH judged AS (
-    SELECT ctid AS row_id, tableoid AS part,
-    {inner}
-    FROM staging.{name} WHERE slot = in_slot
-  ), bad AS (
-    SELECT row_id, part, {joined} AS reason
-    FROM judged AS j(row_id, part, {aliases})
-    WHERE coalesce({aliases}) IS NOT NULL
-  ), gone AS (
-    DELETE FROM staging.{name} AS s USING bad
-    WHERE s.slot = in_slot AND s.ctid = bad.row_id AND s.tableoid = bad.part
-    RETURNING bad.reason, to_jsonb(s) - 'slot' AS content
-  ), kept AS (
-    INSERT INTO ledger.rejected (rejectedid, batchid, relation, reason, content, rejectedtai)
-    SELECT nextval('ledger.rejected_id'), in_batch, '{relation.name}', reason, content,
-      science.tai_now() FROM gone
-    RETURNING 1
-  )
-  SELECT count(*) INTO refused FROM kept;
-  RETURN refused;
-END $$;
-COMMENT ON FUNCTION staging.validate_{name}(smallint, bigint) IS
-  'Moves staged rows of {relation.name} that break a rule to ledger.rejected; counts them.';
-""",
-    )
+    name = f"staging.validate_{relation.sql_name}"
+    return Item(name, "routine", validation_of.function(relation))
 
 
 def publication(relation: dd.Relation) -> Item:
