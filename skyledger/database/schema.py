@@ -8,6 +8,7 @@ refused; nothing is ever dropped with CASCADE.
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -26,6 +27,8 @@ from skyledger.database import metadata as md
 from skyledger.database.published import Item
 from skyledger.errors import ConfigurationError, DatabaseError
 from skyledger.resources import db_dir
+
+Watch = Callable[[str], None]
 
 _LOCK = (7526, 3)
 _NEEDS = re.compile(r"^--\s*needs:\s*(.+)$", re.MULTILINE)
@@ -94,11 +97,12 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def configuration(connection: sa.Connection | None = None) -> Config:
+def configuration(connection: sa.Connection | None = None, watch: Watch | None = None) -> Config:
     """Alembic's configuration, over a connection if migrations are to be run."""
     config = Config()
     config.set_main_option("script_location", str(db_dir() / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
+    config.attributes["watch"] = watch
     return config
 
 
@@ -229,7 +233,7 @@ def _fill(cursor: Any) -> None:
     cursor.execute("SELECT ledger.ensure_partitions(science.mjd_now(), science.mjd_now() + 92)")
 
 
-def upgrade(connection: Any, revision: str = "head") -> bool:
+def upgrade(connection: Any, revision: str = "head", watch: Watch | None = None) -> bool:
     """Bring a database to the schema of this software; return False if nothing was to do.
 
     Parameters
@@ -238,6 +242,9 @@ def upgrade(connection: Any, revision: str = "head") -> bool:
         psycopg2 connection of the owner (a superuser, for extensions), not in a transaction.
     revision
         Alembic revision to go to; anything but "head" is for rehearsals and tests.
+    watch
+        Called with the name of each step when it is done, within the transaction; with it views
+        and functions are made again even if nothing is to do.
 
     Raises
     ------
@@ -254,16 +261,21 @@ def upgrade(connection: Any, revision: str = "head") -> bool:
         with engine_on(connection).connect() as bound, connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", _LOCK)
             now = state(connection)
-            if now.revision == head() and now.replayed == wanted and revision == "head":
+            complete = now.revision == head() and now.replayed == wanted and revision == "head"
+            if complete and watch is None:
                 connection.rollback()
                 return False
             cursor.execute("SET LOCAL lock_timeout = '10s'")
             cursor.execute("CREATE SCHEMA IF NOT EXISTS ledger")
+            watch = watch or (lambda _step: None)
             _drop_replayed(cursor)
-            command.upgrade(configuration(bound), revision)
+            watch("drop views and functions")
+            command.upgrade(configuration(bound, watch), revision)
             if revision == "head":
                 _replay(cursor, items)
+                watch("make views and functions")
                 _fill(cursor)
+                watch("definitions and partitions")
             connection.commit()
     except psycopg2.Error as error:
         connection.rollback()
@@ -281,6 +293,12 @@ def downgrade(connection: Any, revision: str) -> None:
         _drop_replayed(cursor)
         command.downgrade(configuration(bound), revision)
         connection.commit()
+
+
+def current(now: State) -> bool:
+    """Tell whether a database is as this software makes it: nothing is to upgrade."""
+    wanted = tuple((item.name, _sha256(item.sql)) for item in replay_items(dd.shipped()))
+    return now.revision == head() and now.replayed == wanted
 
 
 def check(connection: Any) -> State:
