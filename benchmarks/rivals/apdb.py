@@ -142,6 +142,17 @@ class Rival:
 
         return self.timed(work)
 
+    def reassign(self, path: str) -> dict[str, Any]:
+        """Give sources to SSObjects."""
+        with np.load(path) as held:
+            links = dict(zip(held["source"].tolist(), held["owner"].tolist(), strict=True))
+
+        def work() -> int:
+            self.apdb.reassignDiaSources(links)
+            return len(links)
+
+        return self.timed(work)
+
 
 def main() -> None:
     """Obey until the end of the input."""

@@ -11,10 +11,10 @@ BEGIN
   -- One by one (OFFSET 0): each id leads to its partition, however many rows there are in all.
   INSERT INTO staging.diasource (slot, replacestai, ssobjectid, diaobjectid, diasourceid, ccdvisitid,
     visitid, midpointtai, ra, decl, raerr, declerr, radeclcov, hpx29, flags, psflux, psfluxerr,
-    totflux, totfluxerr)
+    totflux, totfluxerr, templateid)
   SELECT in_slot, c.createdtai, l.ssobject, l.object, c.diasourceid, c.ccdvisitid,
     c.visitid, c.midpointtai, c.ra, c.decl, c.raerr, c.declerr, c.radeclcov, c.hpx29, c.flags,
-    c.psflux, c.psfluxerr, c.totflux, c.totfluxerr
+    c.psflux, c.psfluxerr, c.totflux, c.totfluxerr, c.templateid
   FROM unnest(in_sources, in_ssobjects, in_objects) AS l(source, ssobject, object)
   CROSS JOIN LATERAL (
     SELECT * FROM prompt_store.diasource AS s WHERE s.diasourceid = l.source OFFSET 0) AS c;

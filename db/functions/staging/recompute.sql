@@ -1,13 +1,15 @@
 -- recompute: stages what follows from the re-linked or withdrawn rows of a slot: new versions of
 -- the DIAObjects that lose or gain data (closed, or kept and flagged ORPHAN_KEPT, when no source is
 -- left: DPDD section 3.2.2 step 4, SSO-05), and the end of the features of those without sources.
--- needs: staging.characterize, staging.characterize_fluxes, staging.recall, staging.touched, staging.end_orphans
+-- needs: staging.characterize, staging.characterize_fluxes, staging.recall, staging.end_orphans
 CREATE OR REPLACE FUNCTION staging.recompute(in_slot smallint)
 RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM staging.end_orphans(in_slot);
-  IF EXISTS (SELECT FROM staging.touched(in_slot)) THEN
+  IF staging.end_orphans(in_slot) > 0
+    OR EXISTS (SELECT FROM staging.diasource AS s
+      WHERE s.slot = in_slot AND s.diaobjectid IS NOT NULL AND s.iswithdrawal IS NOT TRUE)
+    OR EXISTS (SELECT FROM staging.diaforcedsource AS f WHERE f.slot = in_slot) THEN
     PERFORM staging.characterize(in_slot);
     PERFORM staging.characterize_fluxes(in_slot);
   END IF;

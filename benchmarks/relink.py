@@ -1,0 +1,286 @@
+"""What re-linking and withdrawing cost while visits are published, against Rubin's lsst-dax-apdb.
+
+Thirteen visits of one field saw 2,000 things that stand still and 8,000 asteroids each; every
+asteroid's source became a DIAObject of its own, but for those that lay on one of the things. All
+104,000 are given to their SSObjects: their DIAObjects end or are computed anew, an epoch a chunk.
+A second process publishes visits of another field of 10,000 sources all the while, as ingest does.
+The rival, on the same server, stores two of the visits and re-links their asteroids, which changes
+a column or two of its sources and nothing of its objects. On a disk, with every safety on; CPU
+seconds of client and server.
+
+``relink.rows``      DIASources re-linked a second while visits are published (the first half);
+                     ``versions``: rows opened or closed a second, ``alone``: without visits
+``relink.cpu``       DIASources re-linked for a CPU second without visits, and ratio to the rival's
+``relink.visit``     longest time from the first row of a visit to its commit [s] meanwhile
+``relink.lock``      99th percentile of the time that chunks held the publication lock [s]
+``relink.withdraw``  s to withdraw a visit of 10,000 sources; ``cpu`` of it
+"""
+
+import argparse
+import json
+import multiprocessing
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg2
+
+from skyledger import ids
+from skyledger.database import schema
+from skyledger.database.cluster import Cluster
+
+sys.path.append(str(Path(__file__).parent))
+from support.fields import Field, Rows, ccd_visit, forced, of_visit, places, sources
+from visit_load import Meter, Rival, one, publish, rival_python
+
+START = 61000.6  # MJD TAI
+STILL, MOVING, HIDDEN = 2000, 8000, 100
+FORCED = 2000  # DIAObjects with forced photometry, a visit
+_FORK = multiprocessing.get_context("fork")
+
+
+def new_field(ra: float, decl: float, things: int, rng: np.random.Generator) -> Field:
+    """Draw a field whose things have no DIAObject yet."""
+    ras, decls = places(ra, decl, things, rng)
+    return Field(ra, decl, ras, decls, np.zeros(0, np.int64))
+
+
+def bring(connection: Any, at: Field, mjd: float, number: int, rows: Rows, rng: Any) -> None:
+    """Publish a visit as ingest does: associated, computed, some objects forced."""
+    visit, ccd = of_visit(mjd, number)
+
+    def compute(cursor: Any, slot: int) -> Rows:
+        cursor.execute(
+            "SELECT diaobjectid, ra, decl FROM staging.diaobject WHERE slot = %s LIMIT %s",
+            (slot, FORCED),
+        )
+        names, ra, decl = (np.array(part) for part in zip(*cursor.fetchall(), strict=True))
+        return forced(mjd, visit, ccd, names, ra, decl, rng)
+
+    frame = ccd_visit(at, mjd, visit, ccd)
+    publish(connection, Meter(connection), visit, mjd, frame,
+            rows={"DIASource": rows}, compute=compute)  # fmt: skip
+
+
+def keep_visiting(dsn: str, stop: Any, told: Any) -> None:
+    """Publish visits of a field until told to stop; report how long each took."""
+    rng = np.random.default_rng(2)
+    at = new_field(200.0, 10.0, STILL + MOVING, rng)
+    connection = psycopg2.connect(dsn)
+    for number in range(2000):
+        mjd = START + number // 1000 + number % 1000 * 5e-4
+        visit, ccd = of_visit(mjd, 1 + number % 1000)
+        rows = sources(mjd, visit, ccd, at.ras, at.decls, rng)
+        began = time.perf_counter()
+        bring(connection, at, mjd, 1 + number % 1000, rows, rng)
+        told.put(time.perf_counter() - began)
+        if stop.value:
+            break
+        time.sleep(0.5)
+    connection.close()
+
+
+@dataclass
+class Night:
+    """What there is to re-link: sources with the asteroid they are of."""
+
+    source: list[int] = field(default_factory=list)
+    owner: list[int] = field(default_factory=list)
+
+    def add(self, source: Any, owner: Any) -> None:
+        """Add the asteroids of a visit."""
+        self.source += np.asarray(source).tolist()
+        self.owner += np.asarray(owner).tolist()
+
+    def half(self, which: int) -> "Night":
+        """Every second asteroid."""
+        chosen = np.array(self.owner) % 2 == which
+        found = Night()
+        found.add(np.array(self.source)[chosen], np.array(self.owner)[chosen])
+        return found
+
+
+def fill(connection: Any, visits: int, rng: np.random.Generator) -> tuple[Field, Night]:
+    """Publish the visits of the field; return what is to be re-linked."""
+    at, night = new_field(150.0, -5.0, STILL, rng), Night()
+    for number in range(visits):
+        hidden = rng.choice(STILL, HIDDEN, replace=False)
+        seen = np.setdiff1d(np.arange(STILL), hidden)
+        ra, decl = places(at.ra, at.decl, MOVING, rng)
+        ra[:HIDDEN], decl[:HIDDEN] = at.ras[hidden], at.decls[hidden]
+        order = rng.permutation(MOVING)
+        mjd = START + 0.03 + 2 * number
+        visit, ccd = of_visit(mjd, 1500)
+        ra, decl = np.append(at.ras[seen], ra[order]), np.append(at.decls[seen], decl[order])
+        rows = sources(mjd, visit, ccd, ra, decl, rng)
+        bring(connection, at, mjd, 1500, rows, rng)
+        night.add(rows["diaSourceId"][len(seen) :], 1 + np.arange(MOVING))
+        print(f"visit {number + 1} of {visits}", file=sys.stderr)
+    return at, night
+
+
+def relink(connection: Any, night: Night) -> tuple[float, float, dict[str, Any]]:
+    """Re-link everything; return wall and CPU seconds and what the ledger noted."""
+    meter, spent = Meter(connection), dict[str, float]()
+    with connection.cursor() as cursor:
+        before = one(cursor, "SELECT ledger.horizon()")
+        connection.commit()
+        connection.autocommit = True
+        with meter.measured(spent, "all"):
+            cursor.execute("CALL ledger.relink(%s, %s)", (night.source, night.owner))
+        connection.autocommit = False
+        cursor.execute(
+            "SELECT sum(nrows), percentile_disc(0.99) WITHIN GROUP (ORDER BY lockseconds), count(*)"
+            " FROM ledger.epoch WHERE kind = 'relink' AND epochtai > %s",
+            (before,),
+        )
+        versions, lock, chunks = cursor.fetchone()
+        missed = one(
+            cursor,
+            "SELECT count(*) FROM unnest(%s, %s) AS l(source, owner) WHERE NOT EXISTS (SELECT FROM "
+            "prompt_live.diasource AS c WHERE c.diasourceid = l.source AND c.ssobjectid = l.owner)",
+            night.source, night.owner,
+        )  # fmt: skip
+    connection.commit()
+    if missed:
+        raise SystemExit(f"{missed} sources do not have their new owner")
+    told = {"versions": int(versions), "lock": float(lock), "chunks": chunks}
+    return spent["all wall"], spent["all"], told
+
+
+def rival_rate(rival: Rival, folder: Path, rng: np.random.Generator) -> tuple[float, float]:
+    """Re-link the asteroids of two visits in the other database; sources a CPU second, a second."""
+    ra, decl = places(10.0, 10.0, STILL + MOVING, rng)
+    links = Night()
+    for number in range(2):
+        mjd = START + 2 * number
+        visit, ccd = of_visit(mjd, 1)
+        n = len(ra)
+        source = ids.source_ids(ids.PROMPT, ccd, np.arange(1, n + 1))
+        names = np.arange(1, n + 1) + number * n
+        shared = {"ra": ra, "decl": decl, "diaObjectId": names}
+        held = {f"DiaObject.{k}": v for k, v in shared.items()}
+        held |= {"DiaObject.nDiaSources": np.ones(n, int)}
+        held |= {
+            f"DiaObject.{k}": np.full(n, mjd) for k in ("firstDiaSourceTai", "lastDiaSourceTai")
+        }
+        held |= {f"DiaSource.{k}": v for k, v in shared.items()}
+        held |= {
+            "DiaSource.diaSourceId": source,
+            "DiaSource.visitId": np.full(n, visit),
+            "DiaSource.detector": np.zeros(n, int),
+            "DiaSource.midPointTai": np.full(n, mjd),
+            "DiaForcedSource.diaForcedSourceId": source[:1],
+            "DiaForcedSource.diaObjectId": names[:1],
+            "DiaForcedSource.visitId": np.full(1, visit),
+            "DiaForcedSource.detector": np.zeros(1, int),
+            "DiaForcedSource.midPointTai": np.full(1, mjd),
+            "DiaForcedSource.ra": ra[:1],
+            "DiaForcedSource.decl": decl[:1],
+        }
+        np.savez(folder / "visit.npz", **held)
+        rival.ask("store", path=str(folder / "visit.npz"), mjd=mjd)
+        links.add(source[STILL:], 1 + np.arange(MOVING))
+    np.savez(folder / "links.npz", source=links.source, owner=links.owner)
+    told = rival.ask("reassign", path=str(folder / "links.npz"))
+    return told["rows"] / (told["client"] + told["server"]), told["rows"] / told["wall"]
+
+
+def figure(name: str, value: float, unit: str, **more: Any) -> None:
+    """Print one figure."""
+    told = {"name": f"relink.{name}", "value": value, "unit": unit, **more}
+    print(json.dumps(told), flush=True)
+
+
+def measure(dsn: str, rival: Rival | None, folder: Path, visits: int) -> None:
+    """Fill the databases, re-link and withdraw, print the figures."""
+    rng = np.random.default_rng(1)
+    connection = psycopg2.connect(dsn)
+    _at, night = fill(connection, visits, rng)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    connection.autocommit = False
+    alone_wall, alone_cpu, alone = relink(connection, night.half(0))
+
+    stop, told = _FORK.RawValue("b", 0), _FORK.Queue()
+    other = _FORK.Process(target=keep_visiting, args=(dsn, stop, told))
+    other.start()
+    told.get()  # the first visit founds the objects of its field
+    busy = night.half(1)
+    wall, _cpu, noted = relink(connection, busy)
+    stop.value = 1
+    other.join()
+    spent = []
+    while not told.empty():
+        spent.append(told.get())
+
+    n = len(busy.source)
+    theirs = rival_rate(rival, folder, rng) if rival is not None else None
+    against = {"against": "lsst-dax-apdb"} if theirs else {}
+    told_wall = {"rival": round(theirs[1])} if theirs else {}
+    figure("rows", round(n / wall), "rows/s", bar=">= 15000", sources=n, chunks=noted["chunks"],
+           versions=round(noted["versions"] / wall), alone=round(n / alone_wall),
+           **told_wall, **against)  # fmt: skip
+    mine = len(night.half(0).source) / alone_cpu
+    ratio = {"rival": round(theirs[0]), "ratio": round(mine / theirs[0], 2)} if theirs else {}
+    figure("cpu", round(mine), "rows/CPU s", bar="ratio >= 5", **ratio, **against)
+    figure("visit", round(max(spent), 2), "s", bar="<= 2", visits=len(spent),
+           median=round(statistics.median(spent), 2))  # fmt: skip
+    lock = max(noted["lock"], alone["lock"])
+    figure("lock", round(lock, 3), "s", bar="<= 1", alone=round(alone["lock"], 3))
+    withdraw(connection)
+    connection.close()
+
+
+def withdraw(connection: Any) -> None:
+    """Withdraw a visit of the other field, whose objects all go on."""
+    meter, spent = Meter(connection), dict[str, float]()
+    with connection.cursor() as cursor:
+        visit, _ccd = of_visit(START, 1)
+        n = one(cursor, "SELECT count(*) FROM prompt_live.diasource WHERE visitid = %s", visit)
+        with meter.measured(spent, "all"):
+            cursor.execute("SELECT ledger.withdraw(%s, 'benchmark')", (visit,))
+            connection.commit()
+        lock = one(cursor, "SELECT lockseconds FROM ledger.epoch ORDER BY epochtai DESC LIMIT 1")
+    connection.commit()
+    figure("withdraw", round(spent["all wall"], 2), "s", cpu=round(spent["all"], 2), sources=n,
+           lock=round(lock, 3))  # fmt: skip
+
+
+def main() -> None:
+    """Run against a throw-away server and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--visits", type=int, default=13, help="visits of the field")
+    parser.add_argument("--rival-python", help="Python that has lsst-dax-apdb; 'none': no rival")
+    chosen = parser.parse_args()
+    python = None if chosen.rival_python == "none" else rival_python(chosen.rival_python)
+    # On a disk, with every safety of a real server on.
+    home = Path(tempfile.mkdtemp(prefix="skyledger-relink-"))
+    home.chmod(0o711)
+    cluster = Cluster(home)
+    cluster.start()
+    try:
+        connection = psycopg2.connect(cluster.dsn("postgres"))
+        schema.upgrade(connection)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE DATABASE apdb")
+        connection.close()
+        rival = None if python is None else Rival(python, cluster.dsn("apdb"))
+        measure(cluster.dsn("postgres"), rival, home, chosen.visits)
+        if rival is not None:
+            rival.close()
+    finally:
+        cluster.destroy()
+        shutil.rmtree(home)
+
+
+if __name__ == "__main__":
+    main()
