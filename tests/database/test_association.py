@@ -10,10 +10,12 @@ import pytest
 from astropy.coordinates import get_body_barycentric
 from astropy.time import Time
 from functions_on_arrays import evaluate
-from scipy.optimize import least_squares
+from scipy.optimize import least_squares, linear_sum_assignment
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
 from test_ledger import DD, MJD, Desk, ccd_visit_row, source_rows
 
-from ingest.staging import stage
+from ingest.staging import slot, stage
 from skyledger import ids, resources
 
 ARCSEC = 1 / 3600
@@ -73,7 +75,9 @@ def observe(desk, mjd, rng, ra=200.0, decl=-35.0, motion=(0.3, -0.5), parallax=0
         sx, sy, r = *rng.uniform(0.01, 0.06, 2), rng.uniform(-0.6, 0.6)
         cov = np.array([[sx**2, r * sx * sy], [r * sx * sy, sy**2]])
         dx, dy = rng.multivariate_normal([x, y], cov)
-        rows = source_rows(k + 1, [ra + dx * ARCSEC / np.cos(d)], [decl + dy * ARCSEC], [100.0], t)
+        rows = source_rows(
+            k + 1, [(ra + dx * ARCSEC / np.cos(d)) % 360], [decl + dy * ARCSEC], [100.0], t
+        )
         rows["raErr"], rows["declErr"] = np.array([sx]), np.array([sy])
         rows["raDeclCov"] = np.array([r * sx * sy])
         desk.systematic = (0.004 + 0.001 * (k % 3), 0.006, 5e-6)
@@ -324,6 +328,311 @@ def test_parents_and_the_subthreshold_sample_take_no_part(desk):
     assert desk.one("SELECT count(*) FROM prompt_live.diaobject") == 1
 
 
+def staged(desk, number, sequence, rows, mjd):
+    """Stage a visit and return what its sources most probably are."""
+    desk.stage(number, sequence, rows, mjd)
+    with desk.connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM staging.likeliest(%s::smallint)", (number,))
+        return {row[0]: row[1:] for row in cursor.fetchall()}
+
+
+def with_errors(rows, rng):
+    n = len(rows["ra"])
+    sx, sy, r = *rng.uniform(0.02, 0.12, (2, n)), rng.uniform(-0.7, 0.7, n)
+    return rows | {"raErr": sx, "declErr": sy, "raDeclCov": r * sx * sy}
+
+
+PRIORS = ((0.60, 0.003), (0.30, 0.03), (0.09, 0.3), (0.01, 3.0))  # share; arcsec/yr an axis
+
+
+def ln_predictive(old, new, ra, decl, share_width):
+    """Ln density of a place given earlier ones: the ratio of two marginal likelihoods.
+
+    Position, motion and parallax are never fitted: with Gaussian priors on them the places are
+    together a Gaussian vector, and its covariance is all there is to know. A position known to
+    100 arcsec beforehand stands for one not known.
+    """
+    share, width = share_width
+    prior = np.diag(np.array([100, 100, width, width, width / 10]) ** 2)
+    basis = np.eye(5)
+
+    def marginal(points):
+        design = np.concatenate(
+            [np.stack([model(p, t, MJD, ra, decl) for p in basis], 1) for t, _, _ in points]
+        )
+        cov = design @ prior @ design.T
+        for k, (_, _, c) in enumerate(points):
+            cov[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] += c
+        return multivariate_normal.logpdf(np.concatenate([at for _, at, _ in points]), cov=cov)
+
+    before = marginal(old)
+    return np.log(share) + before, marginal([*old, new]) - before
+
+
+def test_the_likelihood_and_the_choice_are_those_of_brute_force(desk):
+    """Costs from marginal likelihoods of stacked places, choice by scipy's assignment."""
+    rng = np.random.default_rng(8)
+    ra0, decl0 = 359.9999, 38.0  # on both sides of 0 h
+    spread = np.cos(np.radians(decl0))
+    for k, t in enumerate((0, 11, 13, 30, 42)):
+        n = 4 - k % 2
+        x, y = rng.uniform(0, 1.2, n), rng.uniform(0, 1.2, n)
+        rows = source_rows(
+            k + 1, (ra0 + x * ARCSEC / spread) % 360, decl0 + y * ARCSEC, [9.0] * n, MJD + t
+        )
+        desk.systematic = (0.01, 0.02, -1e-4)
+        desk.publish(k + 1, with_errors(rows, rng), MJD + t)
+    found = desk.all(
+        "SELECT s.diaobjectid, s.midpointtai, s.ra, s.decl, s.raerr, s.declerr, s.radeclcov, "
+        "v.astromsysraerr, v.astromsysdeclerr, v.astromsyscov, s.visitid "
+        "FROM prompt_live.diasource AS s JOIN prompt_live.ccdvisit AS v USING (ccdvisitid)"
+    )
+
+    def place(ra, decl):
+        return np.array([((ra - ra0 + 180) % 360 - 180) * spread, decl - decl0]) / ARCSEC
+
+    def error(row):
+        sx, sy, c, vx, vy, vc = map(float, row)
+        # The 0.1 mas that keep perfect positions from ruling each other out.
+        return np.array([[sx**2 + vx**2 + 1e-8, c + vc], [c + vc, sy**2 + vy**2 + 1e-8]])
+
+    members, first = {}, {}
+    for row in found:
+        members.setdefault(row[0], []).append((row[1], place(*row[2:4]), error(row[4:10])))
+        first[row[0]] = min(row[1], first.get(row[0], row[1]))
+    visits = sorted({row[1] for row in found})
+    objects = sorted(members)
+    assert len(objects) > 3
+    chosen = 0
+    for trial in range(5):
+        t = MJD + 50 + 10 * trial
+        n = 4
+        x, y = rng.uniform(-0.2, 1.4, n), rng.uniform(-0.2, 1.4, n)
+        x[0], y[0] = 300, 200  # nothing there
+        rows = source_rows(1, (ra0 + x * ARCSEC / spread) % 360, decl0 + y * ARCSEC, [9.0] * n, t)
+        rows = with_errors(rows, rng)
+        desk.systematic = (0.03, 0.02, 1e-4)
+        answer = staged(desk, 1, 1, rows, t)
+        at = np.array([place(a, d) for a, d in zip(rows["ra"], rows["decl"], strict=True)])
+        density = (1 + 1) / (np.ptp(at[:, 0]) * np.ptp(at[:, 1]) + 1e4)
+        cost = np.zeros((n, len(objects) + n))
+        for i in range(n):
+            own = (*(np.float32(rows[k][i]) for k in ("raErr", "declErr", "raDeclCov")),)
+            new = (t, at[i], error((*own, *np.float32(desk.systematic))))
+            for j, one in enumerate(objects):
+                parts = [ln_predictive(members[one], new, ra0, decl0, p) for p in PRIORS]
+                weight, density_here = np.array(parts).T
+                ln = logsumexp(weight + density_here) - logsumexp(weight)
+                seen, since = len(members[one]), sum(v >= first[one] for v in visits)
+                p = (seen + 0.5) / (since + 1)
+                cost[i, j] = -2 * (ln + np.log(p / (1 - p)) - np.log(density))
+        for i, j in zip(*linear_sum_assignment(cost), strict=True):
+            given = answer[int(rows["diaSourceId"][i])]
+            if j < len(objects) and cost[i, j] < 0:
+                chosen += 1
+                assert given[0] == objects[j]
+                # Another tangent point (1 arcsec away) and a simpler Earth: 1e-4 of a parallax.
+                assert given[2] == pytest.approx(cost[i, j], abs=0.01)
+            else:
+                assert given == (None, None, None, None)
+        desk.connection.rollback()
+    assert chosen > 5  # and some are new, in every trial the one far away
+
+
+@pytest.mark.requirement("DIA-12")
+def test_a_source_on_the_other_side_of_0h_or_of_a_pole_is_near(desk):
+    near = 0.04 * ARCSEC
+    ra, decl = np.array([0.0 + near, 70.0, 200.0]), np.array([0.0, 90 - near, near - 90])
+    desk.publish(1, source_rows(1, ra, decl, [1.0, 2.0, 3.0]))
+    across = source_rows(2, [360 - near, 250.0, 20.0], decl, [1.0, 2.0, 3.0], MJD + 1)
+    desk.publish(2, across, MJD + 1)
+    rows = desk.all(
+        "SELECT psflux, count(DISTINCT diaobjectid) FROM prompt_live.diasource GROUP BY 1"
+    )
+    assert sorted(rows) == [(1.0, 1), (2.0, 1), (3.0, 1)]
+
+
+@pytest.mark.requirement("DIA-11")
+def test_few_sources_among_very_many_objects_find_theirs(desk):
+    # More objects in the circle around the sources than are looked at one by one.
+    ra, decl = (v.ravel() for v in np.meshgrid(np.linspace(10, 10.5, 60), np.linspace(0, 0.5, 60)))
+    desk.publish(1, source_rows(1, ra, decl, np.arange(3600.0)))
+    few = [0, 1000, 3599]
+    desk.publish(2, source_rows(2, ra[few], decl[few], few, MJD + 1), MJD + 1)
+    assert desk.one("SELECT count(*) FROM prompt_live.diaobject") == 3600
+    assert sorted(
+        desk.all(
+            "SELECT s.psflux FROM prompt_live.diaobject AS o JOIN prompt_live.diasource AS s "
+            "USING (diaobjectid) WHERE o.ndiasources = 2 AND s.midpointtai > %s",
+            MJD + 0.5,
+        )
+    ) == [(float(k),) for k in few]
+
+
+@pytest.mark.requirement("DIA-11", "DIA-12")
+def test_a_second_at_the_same_place_does_not_replace_the_old_one(desk):
+    # A false detection beside the true one founds an object; what is seen every time wins later.
+    for k in range(6):
+        desk.publish(k + 1, source_rows(k + 1, [10.0], [0.0], [5.0], MJD + k, err=0.1), MJD + k)
+    old = desk.one("SELECT diaobjectid FROM prompt_live.diaobject")
+    both = source_rows(7, [10.0, 10.0 + 0.1 * ARCSEC], [0.0, 0.0], [5.0, 7.0], MJD + 6, err=0.1)
+    desk.publish(7, both, MJD + 6)
+    assert desk.one("SELECT count(*) FROM prompt_live.diaobject") == 2
+    # Exactly at the place of the new one, and the old one only one standard deviation away.
+    rows = source_rows(8, [10.0 + 0.1 * ARCSEC], [0.0], [5.0], MJD + 7, err=0.1)
+    desk.publish(8, rows, MJD + 7)
+    assert (
+        desk.one("SELECT diaobjectid FROM prompt_live.diasource WHERE midpointtai = %s", MJD + 7)
+        == old
+    )
+
+
+@pytest.mark.requirement("DIA-11", "DIA-12")
+def test_a_star_is_found_again_after_a_year(desk):
+    # Many sources with a parallax: from then on the published fit predicts. Over 0 h, too.
+    rng = np.random.default_rng(12)
+    motion, parallax, decl = (2.6, -1.1), 0.3, 62.0
+    mjd = MJD + np.append(np.linspace(0, 330, 34), [700.0])
+    observe(desk, mjd, rng, 359.9996, decl, motion, parallax)
+    # What predicted the last one; a year later its data lie outside the window of the fit.
+    assert desk.all(
+        "SELECT parallax > 200 FROM prompt_history.diaobject WHERE ndiasources = 34"
+    ) == [(True,)]
+    assert desk.one("SELECT count(DISTINCT diaobjectid) FROM prompt_live.diasource") == 1
+
+
+@pytest.mark.requirement("DIA-12")
+def test_a_source_measured_again_may_keep_its_object(desk):
+    for k in range(3):
+        desk.publish(k + 1, source_rows(k + 1, [10.0], [0.0], [5.0], MJD + k), MJD + k)
+    visit = ids.visit_id(ids.night_of(MJD + 2), 3)
+    version, kept = desk.all(
+        "SELECT createdtai, diaobjectid FROM prompt_store.diasource WHERE visitid = %s", visit
+    )[0]
+    rows = source_rows(3, [10.0 + 0.02 * ARCSEC], [0.0], [6.0], MJD + 2)
+    rows["replacesTai"] = np.array([version], dtype="datetime64[us]")
+    with desk.connection.cursor() as cursor:
+        stage(desk.connection, DD["CcdVisit"], ccd_visit_row(3, MJD + 2), 3)
+        stage(desk.connection, DD["DIASource"], rows, 3)
+        cursor.execute("SELECT diaobjectid, m2 FROM staging.likeliest(3::smallint)")
+        ((found, m2),) = cursor.fetchall()
+    desk.connection.rollback()
+    assert found == kept
+    # Against the two other sources; the third, 0.02 arcsec away, is not counted twice.
+    assert m2 == pytest.approx(0.02**2 / (0.05**2 * 1.5), rel=0.01)
+
+
+def predict(cursor, rows):
+    cursor.execute("SELECT staging.expect_ssobjects()")
+    for row in rows:
+        cursor.execute(
+            "INSERT INTO predicted_ssobject (ssobjectid, midpointtai, ra, decl, raerr, declerr, "
+            "radeclcov, rarate, declrate, pdetection) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            row,
+        )
+
+
+@pytest.mark.requirement("DIA-04", "DIA-05", "DIA-12")
+def test_predicted_solar_system_objects_get_their_sources(desk):
+    desk.publish(1, source_rows(1, [10.0, 10.01], [0.0, 0.0], [5.0, 6.0]))
+    t = MJD + 3
+    ra = [10.0, 10.01, 10.02, 10.03, 10.03 + 1 * ARCSEC]
+    with slot(desk.connection) as number, desk.connection.cursor() as cursor:
+        batch = desk.stage(
+            number, 2, source_rows(2, ra, [0.0] * 5, [1.0, 2.0, 3.0, 4.0, 5.0], t), t
+        )
+        predict(
+            cursor,
+            [
+                # Passes 0.3 arcsec from the first object, which is where the source is.
+                (70, t, 10.0 + 0.3 * ARCSEC, 0, 0.1, 0.1, 0, 0, 0, 0.9),
+                # The second source is at its place, but it is far too faint.
+                (71, t, 10.01, 0, 0.05, 0.05, 0, 0, 0, 1e-4),
+                # Predicted for an hour before, 72 arcsec a day: 3 arcsec on. Errors along its way.
+                (72, t - 1 / 24, 10.02 - 3.4 * ARCSEC, 0, 0.5, 0.05, 0.01, 72, 0, 0.9),
+                # One for two sources: the nearer.
+                (73, t, 10.03 + 0.3 * ARCSEC, 0, 0.5, 0.5, 0, 0, 0, 0.9),
+            ],
+        )
+        cursor.execute("SELECT * FROM staging.associate(%s::smallint)", (number,))
+        assert cursor.fetchone() == (4, 1)
+        cursor.execute("SELECT staging.characterize(%s::smallint)", (number,))
+        cursor.execute("SELECT staging.characterize_fluxes(%s::smallint)", (number,))
+        cursor.execute("SELECT ledger.publish(%s)", (batch,))
+        desk.connection.commit()
+        # Predictions are of one transaction.
+        cursor.execute("SELECT to_regclass('pg_temp.predicted_ssobject')")
+        assert cursor.fetchone() == (None,)
+        desk.connection.rollback()
+    rows = desk.all(
+        "SELECT psflux, ssobjectid, diaobjectid IS NULL FROM prompt_live.diasource "
+        "WHERE midpointtai = %s ORDER BY 1",
+        t,
+    )
+    assert rows == [
+        (1.0, None, False),
+        (2.0, None, False),
+        (3.0, 72, True),
+        (4.0, 73, True),
+        (5.0, None, False),
+    ]
+    assert desk.one("SELECT count(*) FROM prompt_live.diaobject") == 3
+    # Another detector of the visit does not get an SSObject that the visit has already.
+    visit = ids.visit_id(ids.night_of(t), 2)
+    other = ids.ccd_visit_id(visit, 1)
+    rows = source_rows(2, [10.03], [0.0], [4.0], t)
+    rows["ccdVisitId"], rows["detector"] = np.array([other]), np.array([1])
+    rows["diaSourceId"] = ids.source_ids(1, other, np.array([1]))
+    ccd = ccd_visit_row(2, t)
+    ccd["ccdVisitId"], ccd["detector"] = np.array([other]), np.array([1])
+    with desk.connection.cursor() as cursor:
+        stage(desk.connection, DD["CcdVisit"], ccd, 3)
+        stage(desk.connection, DD["DIASource"], rows, 3)
+        predict(cursor, [(73, t, 10.03, 0, 0.5, 0.5, 0, 0, 0, 0.9)])
+        cursor.execute("SELECT ssobjectid, m2 FROM staging.likeliest(3::smallint)")
+        assert cursor.fetchall() == [(None, None)]
+    desk.connection.rollback()
+
+
+@pytest.mark.requirement("DIA-05")
+def test_a_predicted_position_has_the_likelihood_of_a_gaussian(desk):
+    rows = source_rows(1, [50.0], [20.0], [5.0], MJD, err=0.1)
+    rows["raDeclCov"] = np.array([0.004])
+    desk.systematic = (0.02, 0.03, 1e-4)
+    desk.stage(1, 1, rows, MJD)
+    with desk.connection.cursor() as cursor:
+        predict(
+            cursor,
+            [
+                (
+                    7,
+                    MJD,
+                    50 - 0.2 * ARCSEC / float(np.cos(np.radians(20))),
+                    20.0,
+                    0.3,
+                    0.4,
+                    -0.05,
+                    0,
+                    0,
+                    0.7,
+                )
+            ],
+        )
+        cursor.execute("SELECT ssobjectid, cost, m2 FROM staging.likeliest(1::smallint)")
+        ((found, cost, m2),) = cursor.fetchall()
+    desk.connection.rollback()
+    cov = [
+        [0.1**2 + 0.02**2 + 0.3**2, 0.004 + 1e-4 - 0.05],
+        [0.004 + 1e-4 - 0.05, 0.1**2 + 0.03**2 + 0.4**2],
+    ]
+    ln = multivariate_normal.logpdf([0.2, 0], cov=cov)
+    # Nothing but the source is there: one new source is expected in 1e4 square arcsec.
+    assert found == 7
+    assert cost == pytest.approx(-2 * (ln + np.log(0.7 / 0.3) - np.log(1e-4)), abs=1e-4)
+    assert m2 == pytest.approx(np.array([0.2, 0]) @ np.linalg.inv(cov) @ [0.2, 0], rel=1e-4)
+
+
 @pytest.mark.requirement("DIA-11", "DIA-12", "DIA-04")
 def test_a_crowded_sky_is_kept_apart(desk):
     # The benchmark's sky with few epochs: bars of the many-epoch run, widened by the Poisson
@@ -333,10 +642,11 @@ def test_a_crowded_sky_is_kept_apart(desk):
     benchmark = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = benchmark
     spec.loader.exec_module(benchmark)
-    found = benchmark.run(desk.connection, seed=11, epochs=10, things=100)
-    assert found["sources"] > 2500
-    assert found["split"] <= 0.02
-    assert found["merge"] <= 0.004
-    assert found["complete"] >= 0.99
-    # Until motions are fitted their prior widens the errors of the many that do not move.
-    assert 1.6 <= found["m2"] <= 2.15
+    found = benchmark.figures(benchmark.run(desk.connection, seed=11, epochs=10, things=100))
+    assert found["split"] <= 0.01
+    assert found["merge"] <= 0.002
+    assert found["founder"] <= 0.002
+    assert found["complete"] >= 0.995
+    # Until motions are fitted their prior widens the errors of the many that do not move; frames
+    # are shifted as a whole, which leaves 80 independent numbers.
+    assert 1.5 <= found["m2"] <= 2.3
