@@ -19,6 +19,7 @@ COMMANDS = {
     "db": "cli.db",
     "simulate": "cli.simulate",
     "process": "cli.process",
+    "reference": "cli.reference",
     "query": "cli.query",
     "cite": "cli.cite",
     "verify": "cli.cite",
@@ -26,7 +27,7 @@ COMMANDS = {
     "demo": "cli.demo",
 }
 # Modules whose commands form a group of that name.
-GROUPS = {"cli.db": "db", "cli.plot": "plot"}
+GROUPS = {"cli.db": "db", "cli.reference": "reference", "cli.plot": "plot"}
 
 
 def build(command: str | None) -> typer.Typer:

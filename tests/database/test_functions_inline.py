@@ -34,6 +34,8 @@ NOT_INLINED = {
     "earth_position": "five orbits in a loop, in PL/pgSQL",
     "flag_names": "reads a table with a sub-select",
     "leap_seconds": "returns rows",
+    "ln_same_moving": "shares sums of matrices through a sub-select",
+    "ln_same_object": "names ln_same_moving for the rare case",
     "light_curve": "returns rows; inlined in FROM, see test_light_curve.py",
     "polygon": "collects vertices with a sub-select",
     "tai_now": "volatile: the clock is read once and used twice",
