@@ -18,7 +18,7 @@ from astropy.table import MaskedColumn, Table
 
 from skyledger import dictionary as dd
 from skyledger.database import connection as connections
-from skyledger.database import session
+from skyledger.database import rubin, session
 from skyledger.errors import DatabaseError, QueryRefusedError
 from skyledger.virtual import VirtualDatabase
 
@@ -75,13 +75,9 @@ class Answer:
     rows: Sequence[tuple[Any, ...]]
 
 
-def _described(name: str, oid: int, table: str | None) -> ResultColumn:
-    """Spelling, unit and UCD of a result column of ``table``, if it comes from one unchanged.
-
-    Of other columns only that is told which all tables mean by the name.
-    """
-    kind = _FAMILIES.get(oid, "text")
-    found = [
+def _ours(name: str, table: str | None) -> list[Any]:
+    """Columns of the dictionary that a result column of ``table`` (None: of any) may be."""
+    found: list[Any] = [
         c
         for relation in dd.shipped().relations.values()
         if relation.kind != "ledger"
@@ -89,8 +85,23 @@ def _described(name: str, oid: int, table: str | None) -> ResultColumn:
         if c.sql_name == name or (name == "dec" and c.sql_name == "decl")
         if table in (None, relation.sql_name)
     ]
-    if not found and name in dd.all_derived():
-        found = [dd.all_derived()[name]]
+    return found or ([dd.all_derived()[name]] if name in dd.all_derived() else [])
+
+
+def _rubins(name: str, table: str | None) -> list[Any]:
+    """Columns in Rubin's names that a result column may be; their units are not always ours."""
+    found = []
+    for relation in rubin.relations():
+        for column in relation.columns:
+            if column.name.lower() == name and table in (None, relation.name.lower()):
+                said, unit = relation.described(column)
+                found.append(ResultColumn(column.name, "", unit, None, said))
+    return found
+
+
+def _described(name: str, oid: int, found: list[Any]) -> ResultColumn:
+    """Spelling, unit and UCD of a result column, as far as all that it may be agree."""
+    kind = _FAMILIES.get(oid, "text")
     if not found:
         return ResultColumn(name, kind)
     shown = "dec" if name == "dec" else found[0].name
@@ -106,17 +117,30 @@ def _described(name: str, oid: int, table: str | None) -> ResultColumn:
     )
 
 
-def _columns(cursor: Any) -> tuple[ResultColumn, ...]:
+def _columns(cursor: Any, database: str) -> tuple[ResultColumn, ...]:
     """Columns of the result at hand; the cursor is used for another query."""
     described = cursor.description or ()
     tables = sorted({d.table_oid for d in described if d.table_oid})
-    cursor.execute("SELECT oid, relname FROM pg_class WHERE oid = ANY(%s::oid[])", (tables,))
-    names = dict(cursor.fetchall())
-    living = {relation.sql_name for relation in dd.shipped().relations.values()}
-    return tuple(
-        _described(d.name, d.type_code, names[t] if names.get(t := d.table_oid) in living else None)
-        for d in described
+    # Views of the transaction stand for relations of the database.
+    cursor.execute(
+        "SELECT oid, CASE WHEN relnamespace = pg_my_temp_schema() THEN %s "
+        "ELSE relnamespace::regnamespace::text END, relname "
+        "FROM pg_class WHERE oid = ANY(%s::oid[])",
+        (database, tables),
     )
+    places = {oid: (schema, name) for oid, schema, name in cursor.fetchall()}
+    living = {relation.sql_name for relation in dd.shipped().relations.values()}
+    found = []
+    for d in described:
+        schema, table = places.get(d.table_oid, ("", None))
+        if schema.startswith("rubin"):
+            candidates = _rubins(d.name, table)
+        elif table in living:
+            candidates = _ours(d.name, table)
+        else:
+            candidates = _ours(d.name, None) + _rubins(d.name, None)
+        found.append(_described(d.name, d.type_code, candidates))
+    return tuple(found)
 
 
 def run(
@@ -160,7 +184,7 @@ def run(
             cursor.execute("SELECT ledger.open_answer(%s)", (query.strip().rstrip(";"),))
             cursor.execute("FETCH ALL FROM answer")
             rows = cursor.fetchall()
-            columns = _columns(cursor)
+            columns = _columns(cursor, database.name)
         return Answer(database.name, instant, columns, rows)
     except psycopg2.Error as error:
         if connection.closed:

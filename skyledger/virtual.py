@@ -14,7 +14,7 @@ from astropy.time import Time
 
 from skyledger.errors import UsageError
 
-_NAME = re.compile(r"^(prompt|dr\d+|sp_[a-z0-9_]+|mydb_[a-z0-9_]+)(?:@(.+))?$")
+_NAME = re.compile(r"^(prompt|rubin|dr\d+|sp_[a-z0-9_]+|mydb_[a-z0-9_]+)(?:@(.+))?$")
 _REFERENCE = re.compile(r"^(citation|source|alert):(\w+)$")
 
 

@@ -39,8 +39,8 @@ GRANT SELECT ON ledger.epoch, ledger.database, ledger.flagdefinition, ledger.fea
 -- Under an embargo: no current rows, no epochs, no citations of others. prompt_at reads what lies
 -- behind prompt_history with the rights of its caller; without USAGE of that schema nobody can
 -- name it, only functions that were made with its name understood can.
-GRANT USAGE ON SCHEMA prompt, prompt_at, science, ledger TO skyledger_delayed;
-GRANT SELECT ON ALL TABLES IN SCHEMA prompt, prompt_history TO skyledger_delayed;
+GRANT USAGE ON SCHEMA prompt, prompt_at, rubin, rubin_at, science, ledger TO skyledger_delayed;
+GRANT SELECT ON ALL TABLES IN SCHEMA prompt, prompt_history, rubin TO skyledger_delayed;
 GRANT SELECT ON ledger.database, ledger.flagdefinition, ledger.featuredefinition
   TO skyledger_delayed;
 -- Whether software and database fit each other.

@@ -14,6 +14,8 @@ from psycopg2 import sql
 from skyledger.errors import QueryRefusedError
 from skyledger.virtual import VirtualDatabase
 
+# Names of the living database: each has the forms X, X_live and X_at.
+LIVING = ("prompt", "rubin")
 # What plain names of functions and of pg_sphere's types mean in every database.
 ALWAYS = "science, public"
 
@@ -100,7 +102,7 @@ def enter(cursor: Any, database: VirtualDatabase, query: str) -> datetime:
     For the living database the names become the current rows or, where an instant is named or an
     embargo holds, views of this transaction alone with the instant written in: months that hold
     nothing of it are never looked at. Where such views cannot be made (on a standby, under an
-    embargo), the views of schema ``prompt`` read the instant from the session.
+    embargo), the views of schema ``prompt`` or ``rubin`` read the instant from the session.
 
     Returns
     -------
@@ -118,27 +120,29 @@ def enter(cursor: Any, database: VirtualDatabase, query: str) -> datetime:
         raise QueryRefusedError("there is nothing yet that this login may see")
     # Whoever writes prompt.X in full gets the same instant.
     _set_instant(cursor, instant)
-    if database.name != "prompt":
-        cursor.execute(
-            sql.SQL("SET LOCAL search_path = {}, science, public").format(
-                sql.Identifier(database.name)
-            )
-        )
+    name = database.name
+    if name not in LIVING:
+        shown = name
     elif database.instant is None and live:
-        cursor.execute("SET LOCAL search_path = prompt_live, science, public")
+        shown = f"{name}_live"
     elif temporary:
         cursor.execute(
-            "SELECT proname FROM pg_proc WHERE pronamespace = 'prompt_at'::regnamespace "
+            "SELECT proname FROM pg_proc WHERE pronamespace = %s::regnamespace "
             "AND proname = ANY(%s)",
-            (sorted(set(re.findall(r"\w+", query.lower()))),),
+            (f"{name}_at", sorted(set(re.findall(r"\w+", query.lower())))),
         )
-        for (name,) in cursor.fetchall():
+        for (relation,) in cursor.fetchall():
             cursor.execute(
-                sql.SQL("CREATE TEMP VIEW {0} AS SELECT * FROM prompt_at.{0}({1})").format(
-                    sql.Identifier(name), sql.Literal(instant)
+                sql.SQL("CREATE TEMP VIEW {} AS SELECT * FROM {}({})").format(
+                    sql.Identifier(relation),
+                    sql.Identifier(f"{name}_at", relation),
+                    sql.Literal(instant),
                 )
             )
-        cursor.execute("SET LOCAL search_path = pg_temp, science, public")
+        shown = "pg_temp"
     else:
-        cursor.execute("SET LOCAL search_path = prompt, science, public")
+        shown = name
+    cursor.execute(
+        sql.SQL("SET LOCAL search_path = {}, science, public").format(sql.Identifier(shown))
+    )
     return instant

@@ -26,7 +26,22 @@ QUERIES = [
     "SELECT * FROM prompt.DIASource ORDER BY diaSourceId LIMIT 3",
     "WITH bright AS (SELECT * FROM DIASource WHERE psFlux > 150) SELECT count(*) AS n FROM bright",
     MAGNITUDES,
+    "SELECT psfFlux, nDiaSources FROM rubin.DiaSource JOIN rubin.DiaObject USING (diaObjectId)",
 ]
+
+
+def cite_all(connection, *databases):
+    """Citations of queries of every kind, to show that answers outlast something."""
+    return [
+        cite(connection, query, database) for query in QUERIES for database in databases or (NOW,)
+    ]
+
+
+def assert_identical(connection, citations):
+    """Let every citation be verified, to the letter."""
+    for c in citations:
+        found = verify(connection, c.citation)
+        assert (found.verdict, found.citation, found.rows) == ("identical", c, c.rows), c.query
 
 
 @pytest.fixture
@@ -57,11 +72,7 @@ def change(desk, statement, *values):
 @pytest.mark.requirement("GEN-19", "GEN-20", "GEN-21")
 def test_cited_answers_are_identical_after_further_nights(desk):
     first = desk.one("SELECT min(epochtai) FROM ledger.epoch WHERE kind = 'visit'")
-    cited = [
-        cite(desk.connection, query, database)
-        for query in QUERIES
-        for database in (NOW, VirtualDatabase("prompt", first))
-    ]
+    cited = cite_all(desk.connection, NOW, VirtualDatabase("prompt", first))
     assert len({c.citation for c in cited}) == len(cited)
     for c in cited:
         again = run(desk.connection, c.query, VirtualDatabase("prompt", c.instant))
@@ -72,10 +83,8 @@ def test_cited_answers_are_identical_after_further_nights(desk):
     with desk.connection.cursor() as cursor:
         cursor.execute("SELECT ledger.withdraw(%s, 'clouds')", (visit,))
     desk.connection.commit()
+    assert_identical(desk.connection, cited)
     for c in cited:
-        found = verify(desk.connection, c.citation)
-        assert (found.verdict, found.rows) == ("identical", c.rows), c.query
-        assert found.citation == c
         # The same query now is another answer, hence another citation.
         assert cite(desk.connection, c.query, NOW).citation != c.citation
 
@@ -245,6 +254,39 @@ def test_an_upgrade_that_changes_a_function_is_told_apart_from_changed_data(desk
     )
 
 
+@pytest.mark.requirement("GEN-19")
+def test_citations_survive_a_migration_back_and_forth(desk):
+    cited = cite_all(desk.connection)
+    publish(desk, 4)
+    schema.downgrade(desk.connection, "first_light")
+    assert schema.upgrade(desk.connection) is True
+    assert_identical(desk.connection, cited)
+
+
+@pytest.mark.requirement("GEN-19", "GEN-21")
+def test_citations_of_forms_with_an_instant_and_in_rubins_names(desk):
+    first, second = (
+        r[0] for r in desk.all("SELECT epochtai FROM ledger.epoch WHERE kind = 'visit' LIMIT 2")
+    )
+    compared = (
+        f"SELECT a.diaObjectId, b.nDiaSources - a.nDiaSources AS more "
+        f"FROM prompt_at.DIAObject('{first}') AS a "
+        f"JOIN prompt_at.DIAObject('{second}') AS b USING (diaObjectId)"
+    )
+    full = f"SELECT diaSourceId, band, psMag FROM prompt_at.DIASourceFull('{first}')"
+    in_other_names = VirtualDatabase("rubin", first)
+    made = [
+        cite(desk.connection, compared, NOW),
+        cite(desk.connection, full, NOW),
+        cite(desk.connection, "SELECT * FROM DiaSource", in_other_names),
+        cite(desk.connection, f"SELECT * FROM rubin_at.DiaObject('{first}')", in_other_names),
+    ]
+    assert [c.rows for c in made] == [2, 2, 2, 2]
+    assert "psffluxerr" in made[2].columns
+    publish(desk, 4)
+    assert_identical(desk.connection, made)
+
+
 def test_a_query_that_cannot_be_run_any_more_is_different(desk):
     made = cite(desk.connection, MAGNITUDES, NOW)
     signature = desk.one("SELECT oid::regprocedure::text FROM pg_proc WHERE proname='flux_to_mag'")
@@ -258,7 +300,7 @@ def test_a_query_that_cannot_be_run_any_more_is_different(desk):
 
 @pytest.mark.requirement("GEN-19")
 def test_citations_survive_dump_and_restore(desk, server: Cluster, fresh_database, empty_database):
-    cited = [cite(desk.connection, query, NOW) for query in QUERIES]
+    cited = cite_all(desk.connection)
     publish(desk, 4)
     file = server.home / "postgres" / f"{fresh_database.name}.dump"
 
@@ -273,9 +315,7 @@ def test_citations_survive_dump_and_restore(desk, server: Cluster, fresh_databas
     program("pg_restore", f"--dbname={empty_database.name}", "--exit-on-error", str(file))
     restored = empty_database.connect()
     schema.check(restored)
-    for c in cited:
-        found = verify(restored, c.citation)
-        assert (found.verdict, found.citation) == ("identical", c)
+    assert_identical(restored, cited)
     with restored.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM ledger.audit()")
         assert cursor.fetchone() == (0,)
@@ -321,6 +361,11 @@ def test_citations_survive_dump_and_restore(desk, server: Cluster, fresh_databas
         ("SELECT count(*) AS n FROM (SELECT * FROM DIASource OFFSET 1) AS s", "without ORDER BY"),
         ("SELECT ra AS a, decl AS a FROM DIASource", "specified more than once"),
         ("SELECT 1 / 0 AS a", "division by zero"),
+        ("SELECT diaObjectId FROM DIASource, DIAObject", "ambiguous"),
+        ("SELECT psFlix FROM DIASource", "does not exist"),
+        ("SELECT * FROM Nowhere", "does not exist"),
+        ("SELECT ra FROM DIASource GROUP BY decl", "must appear in the GROUP BY"),
+        ("SELECT * FROM rubin_live.DiaSource", "cannot go through rubin_live.diasource"),
         ("SELECT * FROM prompt_at.DIASource('2199-01-01')", "later than the horizon"),
     ],
 )

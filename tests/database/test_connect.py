@@ -118,6 +118,29 @@ def test_a_table_has_units_descriptions_masks_and_its_instant(still):
     assert len(again) == 2
 
 
+@pytest.mark.requirement("GEN-21", "L1DB-05")
+def test_the_living_database_in_rubins_names_is_one_more_virtual_database(still):
+    first, second = still.epochs
+    query = "SELECT s.raErr, s.psfFlux, o.nDiaSources FROM DiaSource AS s JOIN DiaObject AS o"
+    query += " USING (diaObjectId) ORDER BY psfFlux"
+    for name, expected in (
+        ("rubin", [(100.0, 2), (200.0, 2)]),
+        (f"rubin@{second.isoformat()}", [(100.0, 2), (200.0, 2)]),
+        (f"rubin@{first.isoformat()}", [(100.0, 1)]),
+    ):
+        found = skyledger.query(query, name)
+        assert list(zip(found["psfFlux"], found["nDiaSources"], strict=True)) == expected
+        # The same name has another unit there than with us.
+        assert (str(found["raErr"].unit), str(found["psfFlux"].unit)) == ("deg", "nJy")
+        assert found["raErr"][0] == pytest.approx(0.05 / 3600)
+        with connected(name) as opened:
+            assert [r[1:] for r in rows(opened, query)] == expected
+    ours = skyledger.query("SELECT raErr FROM DIASource")
+    assert str(ours["raErr"].unit) == "arcsec"
+    asked = skyledger.query(f"SELECT raErr FROM rubin_at.DiaSource('{first}')")
+    assert asked["raErr"].unit is None  # of a function it is not known whose the name is
+
+
 @pytest.mark.requirement("GEN-21")
 def test_databases_and_instants_that_cannot_be_had_are_refused_in_one_sentence(still):
     for name, error, reason in (

@@ -91,6 +91,8 @@ def test_what_a_role_under_embargo_sees_ends_at_its_cutoff(desk, partner):
         ):
             query = f"SELECT {column} FROM {form.format(relation)} ORDER BY 1"
             assert rows(partner, query) == expected
+        query = f"SELECT psfFlux FROM {form.format('DiaSource').replace('prompt', 'rubin')}"
+        assert sorted(rows(partner, query)) == [(100.0,), (200.0,)]
     assert rows(partner, "SELECT nDiaSources FROM prompt_at.DIAObject(%s)", first) == [(1,)]
     partner.autocommit = False
     # The service asks as of the cutoff by itself, and an answer can be had again.
@@ -117,7 +119,7 @@ def test_no_way_leads_past_the_cutoff(desk, partner):
     refused = [
         *(
             (f"SELECT count(*) FROM {schema}.DIASource", "permission denied for schema")
-            for schema in ("prompt_live", "prompt_history", "prompt_store")
+            for schema in ("prompt_live", "rubin_live", "prompt_history", "prompt_store")
         ),
         ("SELECT table_to_xml('prompt_history.diasource', true, true, '')", "permission denied"),
         ("SELECT table_to_xml('prompt_history.diaobject'::regclass::oid, true, true, '')",

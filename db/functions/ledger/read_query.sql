@@ -34,7 +34,7 @@ BEGIN
   FROM regexp_matches(tree, ':relid (\d+)', 'g') AS m
   JOIN pg_class AS c ON c.oid = m[1]::oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
   WHERE c.oid <> 'pg_temp.skyledger_cited'::regclass
-    AND NOT (n.nspname = 'prompt' OR n.nspname ~ '^(dr\d+|sp_[a-z0-9_]+)$')
+    AND NOT (n.nspname IN ('prompt', 'rubin') OR n.nspname ~ '^(dr\d+|sp_[a-z0-9_]+)$')
   LIMIT 1;
   IF found IS NOT NULL THEN
     RAISE EXCEPTION 'a citation cannot go through %, which does not keep what it was', found
@@ -46,7 +46,7 @@ BEGIN
   SELECT p.oid::regprocedure::text INTO found
   FROM regexp_matches(tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') AS m
   JOIN pg_proc AS p ON p.oid = m[1]::oid JOIN pg_namespace AS n ON n.oid = p.pronamespace
-  WHERE p.provolatile = 'v' OR n.nspname NOT IN ('pg_catalog', 'public', 'science', 'prompt_at')
+  WHERE p.provolatile = 'v' OR n.nspname NOT IN ('pg_catalog', 'public', 'science', 'prompt_at', 'rubin_at')
     OR (n.nspname = 'pg_catalog' AND p.provolatile = 's' AND (p.proname
       ~ '^(now|version|(transaction|statement)_timestamp|(current|session|pg|has|inet|txid|to_reg|col|obj|shobj)_.*|.*_to_xml.*)$'
       OR (p.proname = 'age' AND p.pronargs = 1)))

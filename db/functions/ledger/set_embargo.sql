@@ -39,13 +39,14 @@ BEGIN
   )
   SELECT r.rolname INTO seeing FROM held JOIN pg_roles AS r ON r.oid = held.role
   WHERE has_schema_privilege(r.oid, 'prompt_live', 'USAGE')
+    OR has_schema_privilege(r.oid, 'rubin_live', 'USAGE')
     OR has_schema_privilege(r.oid, 'prompt_history', 'USAGE')
     OR has_table_privilege(r.oid, 'ledger.epoch', 'SELECT')
   LIMIT 1;
   IF seeing IS NOT NULL THEN
     RAISE EXCEPTION 'role % would still see the present', seeing
       USING ERRCODE = 'object_not_in_prerequisite_state',
-        HINT = 'Take from it every other role that may read prompt_live, prompt_history or ledger.epoch.';
+        HINT = 'Take from it every other role that may read prompt_live, rubin_live, prompt_history or ledger.epoch.';
   END IF;
 END $$;
 

@@ -9,9 +9,9 @@ DECLARE
   known text;
   released timestamp;
 BEGIN
-  IF in_database !~ '^(prompt|dr\d+|sp_[a-z0-9_]+)$' OR to_regnamespace(in_database) IS NULL THEN
+  IF in_database !~ '^(prompt|rubin|dr\d+|sp_[a-z0-9_]+)$' OR to_regnamespace(in_database) IS NULL THEN
     SELECT string_agg(nspname, ', ' ORDER BY nspname) INTO known FROM pg_namespace
-    WHERE nspname ~ '^(prompt|dr\d+|sp_[a-z0-9_]+)$';
+    WHERE nspname ~ '^(prompt|rubin|dr\d+|sp_[a-z0-9_]+)$';
     RAISE EXCEPTION 'there is no database %; there is %', in_database, known
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
