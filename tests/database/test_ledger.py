@@ -517,7 +517,7 @@ def test_a_query_that_is_not_one_harmless_select_is_refused(desk, statement, rea
 
 
 def test_a_database_that_is_not_there_is_named_with_those_that_are(desk):
-    with pytest.raises(QueryRefusedError, match=r"no database dr7; there is prompt$"):
+    with pytest.raises(QueryRefusedError, match=r"no database dr7; there is prompt, rubin$"):
         run(desk.connection, "SELECT 1", VirtualDatabase("dr7"))
 
 
