@@ -162,7 +162,11 @@ def _living(relation: dd.Relation, metadata: sa.MetaData) -> None:
         relation.sql_name,
         metadata,
         *(_sa_column(c) for c in (*relation.columns, INSERTED, CREATED)),
-        sa.PrimaryKeyConstraint(*relation.key, name=f"{relation.sql_name}_pkey"),
+        sa.PrimaryKeyConstraint(
+            *relation.key,
+            name=f"{relation.sql_name}_pkey",
+            postgresql_include=[CREATED.sql_name],
+        ),
         *_checks(relation),
         schema=STORE,
         comment=relation.description,
@@ -174,7 +178,11 @@ def _living(relation: dd.Relation, metadata: sa.MetaData) -> None:
         metadata,
         *(_sa_column(c) for c in (*relation.columns, INSERTED, CREATED, DELETED)),
         sa.PrimaryKeyConstraint(
-            *relation.key, DELETED.name, name=f"{relation.sql_name}_history_pkey"
+            *relation.key,
+            DELETED.name,
+            name=f"{relation.sql_name}_history_pkey",
+            # What is valid at an instant can be told from the index alone.
+            postgresql_include=[CREATED.sql_name],
         ),
         sa.CheckConstraint("createdtai <= deletedtai", name=f"{relation.sql_name}_interval"),
         schema=STORE,
@@ -182,6 +190,23 @@ def _living(relation: dd.Relation, metadata: sa.MetaData) -> None:
         postgresql_partition_by="RANGE (deletedtai)",
     )
     _indexes(relation, history)
+    _staging(relation, metadata)
+
+
+def _derived(relation: dd.Relation, metadata: sa.MetaData) -> None:
+    """Table of what publications compute: no versions, and nothing from outside to be checked."""
+    sa.Table(
+        relation.sql_name,
+        metadata,
+        *(_sa_column(c) for c in relation.columns),
+        sa.PrimaryKeyConstraint(*relation.key, name=f"{relation.sql_name}_pkey"),
+        schema=STORE,
+        comment=relation.description,
+    )
+    _staging(relation, metadata)
+
+
+def _staging(relation: dd.Relation, metadata: sa.MetaData) -> None:
     sa.Table(
         relation.sql_name,
         metadata,
@@ -213,6 +238,8 @@ def build(dictionary: dd.Dictionary) -> sa.MetaData:
     metadata = sa.MetaData()
     for relation in dictionary.of_kind("living"):
         _living(relation, metadata)
+    for relation in dictionary.of_kind("derived"):
+        _derived(relation, metadata)
     for relation in dictionary.of_kind("ledger"):
         plain_table(relation, metadata, LEDGER)
     return metadata

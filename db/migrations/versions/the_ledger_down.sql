@@ -1,5 +1,26 @@
 -- Undoes the_ledger.sql, sections in reverse order.
 
+DO $$
+DECLARE c record;
+BEGIN
+  FOR c IN
+    SELECT r.conrelid::regclass AS place, r.conname AS name,
+      replace(pg_get_constraintdef(r.oid), ' INCLUDE (createdtai)', '') AS rule
+    FROM pg_constraint AS r
+    JOIN pg_class AS t ON t.oid = r.conrelid
+    JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = 'createdtai'
+    WHERE r.contype = 'p' AND NOT t.relispartition
+      AND r.connamespace = 'prompt_store'::regnamespace
+    ORDER BY 1
+  LOOP
+    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.place, c.name);
+    EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I %s', c.place, c.name, c.rule);
+  END LOOP;
+END $$;
+
+DROP TABLE staging.diaobjectsums;
+DROP TABLE prompt_store.diaobjectsums;
+
 -- Releases, if there are any, stay and lose their guard.
 DROP FUNCTION ledger.refuse_release_write() CASCADE;
 
