@@ -12,6 +12,7 @@ KINDS = {
     "living": "Living: every change is kept, and the table can be read as of any instant.",
     "static": "Static: belongs to a data release and never changes after it.",
     "ledger": "Ledger: bookkeeping, to which rows are only added.",
+    "derived": "Derived: kept by publications to save work, made from the living relations.",
 }
 # Of identifiers and errors nobody needs to be told that they are not negative.
 OBVIOUS = ("meta.id", "meta.ref", "pos.healpix", "stat.error")
@@ -19,6 +20,7 @@ TITLES = {
     "living": "The living database",
     "static": "Data releases",
     "ledger": "The ledger",
+    "derived": "Kept to save work",
 }
 
 

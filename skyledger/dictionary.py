@@ -141,13 +141,14 @@ class Relation(BaseModel):
 
     kind
         ``living``: versioned in ``prompt_store``; ``static``: belongs to a data release;
-        ``ledger``: append-only bookkeeping in schema ``ledger``.
+        ``ledger``: append-only bookkeeping in schema ``ledger``; ``derived``: kept in
+        ``prompt_store`` by publications, made from living relations and not published itself.
     """
 
     model_config = _Strict
 
     name: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*$")]
-    kind: Literal["living", "static", "ledger"]
+    kind: Literal["living", "static", "ledger", "derived"]
     description: Annotated[str, Field(min_length=10)]
     requirements: tuple[str, ...] = ()
     dpdd_table: int | None = None

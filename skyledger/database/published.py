@@ -279,13 +279,14 @@ def items(dictionary: dd.Dictionary) -> list[Item]:
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE touched bigint := 0;
 BEGIN
+  PERFORM ledger.keep_sums(in_slot, in_epoch);
 {calls}
   RETURN touched;
 END $$;
 COMMENT ON FUNCTION ledger.publish_relations(smallint, timestamp) IS
   'Publishes every staged relation of a slot; called by ledger.publish.';
 """,
-            tuple(f"ledger.publish_{r.sql_name}" for r in living),
+            ("ledger.keep_sums", *(f"ledger.publish_{r.sql_name}" for r in living)),
         )
     )
     found.append(

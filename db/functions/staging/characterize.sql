@@ -1,13 +1,21 @@
 -- characterize: recomputes the DIAObjects whose data the staged rows of a slot change, from the
--- sources of the twelve months up to the newest (diaCharacterizationCutoff, 365.25 d), and stages
--- the new versions. DPDD section 3.2.1 step 6, conventions of section 2.1; DIA-14, L1DB-17.
+-- sources of the twelve months up to the newest (diaCharacterizationCutoff, 365.25 d; 'infinity'
+-- lifts the limit), and stages the new versions. DPDD section 3.2.1 step 6, conventions of section
+-- 2.1; DIA-14, L1DB-17, REPROC-02.
 --
 -- Each source is weighted by the inverse of its covariance plus the systematic one of its ccdVisit
 -- (10 mas where that is unknown); a source whose centroid failed counts with an error of 1 arcsec.
 -- Position, proper motion and parallax are fitted together once there are 5 points over 60 days
 -- (staging.fit_motion); before, the position is the maximum likelihood mean, its epoch the mean of
--- the times with the same weights. Offsets are orthographic, (cos d sin da, sin d cos d0 - ...).
--- needs: science.earth_position, staging.fit_motion, staging.touched, staging.member_sources, staging.member_forced
+-- the times with the same weights. Offsets are orthographic, (cos d sin da, sin d cos d0 - ...),
+-- about a place that stays the same as long as the sums of an object do.
+--
+-- The sums of the normal equations are kept (DIAObjectSums): what the slot adds and what the window
+-- leaves behind is added to them and taken from them. They are made from the rows where that is not
+-- possible: nothing is kept, a row is replaced or withdrawn or comes late, the window moves back, or
+-- digits would be lost. Columns that are not computed here are carried over, and so are flags.
+-- needs: science.earth_position, science.night_of, staging.fit_motion, staging.touched
+-- needs: staging.member_forced, staging.reopened
 CREATE OR REPLACE FUNCTION staging.characterize(
   in_slot smallint, cutoff_days double precision DEFAULT 365.25)
 RETURNS bigint
@@ -16,7 +24,9 @@ DECLARE
   no_motion bigint;
   no_parallax bigint;
   orphan bigint;
-  oldest double precision := '-infinity';
+  base bigint;
+  names text;
+  old_names text;
   done bigint;
   loops CONSTANT text := current_setting('enable_nestloop');
 BEGIN
@@ -24,154 +34,280 @@ BEGIN
     sum(1::bigint << bit) FILTER (WHERE name = 'PARALLAX_NOT_FITTED'),
     sum(1::bigint << bit) FILTER (WHERE name = 'ORPHAN_KEPT')
   INTO STRICT no_motion, no_parallax, orphan FROM ledger.flagdefinition WHERE relation = 'DIAObject';
+  SELECT databaseid::bigint << 53 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
+  SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum),
+    string_agg('o.' || quote_ident(attname), ', ' ORDER BY attnum) INTO STRICT names, old_names
+  FROM pg_attribute
+  WHERE attrelid = 'staging.diaobject'::regclass AND attnum > 0 AND NOT attisdropped
+    AND attname NOT IN ('slot', 'replacestai', 'iswithdrawal', 'diaobjectid', 'ra', 'decl', 'raerr',
+      'declerr', 'radeclcov', 'hpx29', 'radectai', 'ndiasources', 'firstdiasourcetai',
+      'lastdiasourcetai', 'pmra', 'pmdecl', 'parallax', 'pmparallaxcov', 'pmparallaxlnl',
+      'pmparallaxchi2', 'pmparallaxndata', 'flags');
 
-  -- The old position, or that of one source, is where offsets are counted from.
-  INSERT INTO staging.diaobject (slot, diaobjectid, replacestai, ra, decl, lastdiasourcetai)
-  SELECT in_slot, t.diaobjectid, o.createdtai, coalesce(o.ra, s.ra), coalesce(o.decl, s.decl),
-    greatest(o.lastdiasourcetai, s.newest)
-  FROM staging.touched(in_slot) AS t
-  LEFT JOIN (
-    SELECT diaobjectid, (array_agg(ra ORDER BY diasourceid))[1] AS ra,
-      (array_agg(decl ORDER BY diasourceid))[1] AS decl, max(midpointtai) AS newest
-    FROM staging.diasource WHERE slot = in_slot AND iswithdrawal IS NOT TRUE GROUP BY diaobjectid
-  ) AS s USING (diaobjectid)
-  LEFT JOIN prompt_store.diaobject AS o USING (diaobjectid);
-
-  -- Months before all windows need not be looked at; a source that leaves may move a window back.
-  IF NOT EXISTS (SELECT FROM staging.diasource WHERE slot = in_slot AND replacestai IS NOT NULL) THEN
-    SELECT min(lastdiasourcetai) - cutoff_days INTO oldest FROM staging.diaobject
-    WHERE slot = in_slot;
-  END IF;
-
-  -- Three tables that the planner knows the size of: guesses would join them row by row.
-  CREATE TEMP TABLE IF NOT EXISTS characterize_member (
-    diaobjectid bigint, ccdvisitid bigint, midpointtai double precision, ra double precision,
-    decl double precision, raerr real, declerr real, radeclcov real) ON COMMIT DROP;
+  -- Tables that the planner knows the size of: guesses would join them row by row.
+  CREATE TEMP TABLE IF NOT EXISTS characterize_touched (
+    diaobjectid bigint, first double precision, newest double precision, ra double precision,
+    decl double precision) ON COMMIT DROP;
   CREATE TEMP TABLE IF NOT EXISTS characterize_object (
-    diaobjectid bigint, ra0 double precision, decl0 double precision, newest double precision
+    diaobjectid bigint, replacestai timestamp, basis timestamp, turn integer, ra double precision,
+    decl double precision, ra0 double precision, decl0 double precision, epoch0 double precision,
+    oldsince double precision, since double precision, newest double precision,
+    oldfirst double precision, first double precision, kept double precision[]) ON COMMIT DROP;
+  CREATE TEMP TABLE IF NOT EXISTS characterize_row (
+    diaobjectid bigint, sign double precision, ccdvisitid bigint, midpointtai double precision,
+    ra double precision, decl double precision, raerr real, declerr real, radeclcov real
   ) ON COMMIT DROP;
   CREATE TEMP TABLE IF NOT EXISTS characterize_frame (
-    ccdvisitid bigint, minute double precision, vra double precision, vdecl double precision,
-    cov double precision) ON COMMIT DROP;
-  TRUNCATE characterize_member, characterize_object, characterize_frame;
-  INSERT INTO characterize_member
-  SELECT diaobjectid, ccdvisitid, midpointtai, ra, decl, raerr, declerr, radeclcov
-  FROM staging.member_sources(in_slot) WHERE midpointtai > oldest;
-  ANALYZE characterize_member (diaobjectid, ccdvisitid);
+    ccdvisitid bigint, vra double precision, vdecl double precision, cov double precision
+  ) ON COMMIT DROP;
+  TRUNCATE characterize_touched, characterize_object, characterize_row;
+
+  INSERT INTO characterize_row
+  SELECT diaobjectid, 1, ccdvisitid, midpointtai, ra, decl, raerr, declerr, radeclcov
+  FROM staging.diasource
+  WHERE slot = in_slot AND diaobjectid IS NOT NULL AND iswithdrawal IS NOT TRUE;
+  INSERT INTO characterize_touched
+  SELECT t.diaobjectid, g.first, g.newest, g.ra, g.decl
+  FROM staging.touched(in_slot) AS t
+  LEFT JOIN (
+    SELECT diaobjectid, min(midpointtai) AS first, max(midpointtai) AS newest, min(ra) AS ra,
+      min(decl) AS decl
+    FROM characterize_row GROUP BY diaobjectid
+  ) AS g ON g.diaobjectid = t.diaobjectid;
+  ANALYZE characterize_touched (diaobjectid);
+
+  -- Sums go on (basis) if all staged rows of the object are new ones. Else they begin anew, and
+  -- offsets are counted from the old position, or that of one source.
   INSERT INTO characterize_object
-  SELECT t.diaobjectid, t.ra, t.decl, m.newest
-  FROM (SELECT diaobjectid, max(midpointtai) AS newest FROM characterize_member GROUP BY 1) AS m
-  JOIN staging.diaobject AS t ON t.slot = in_slot AND t.diaobjectid = m.diaobjectid;
-  INSERT INTO characterize_frame
-  SELECT c.ccdvisitid, round(c.mjd * 1440), coalesce(v.astromsysraerr, 0.01) ^ 2,
-    coalesce(v.astromsysdeclerr, 0.01) ^ 2, coalesce(v.astromsyscov, 0)
-  FROM (SELECT ccdvisitid, min(midpointtai) AS mjd FROM characterize_member GROUP BY 1) AS c
-  LEFT JOIN LATERAL (
-    SELECT astromsysraerr, astromsysdeclerr, astromsyscov FROM staging.ccdvisit AS v
-    WHERE v.slot = in_slot AND v.ccdvisitid = c.ccdvisitid
-    UNION ALL
-    SELECT astromsysraerr, astromsysdeclerr, astromsyscov FROM prompt_store.ccdvisit AS v
-    WHERE v.ccdvisitid = c.ccdvisitid
-    LIMIT 1
-  ) AS v ON true;
-  ANALYZE characterize_object, characterize_frame;
+  SELECT t.diaobjectid, o.createdtai, CASE WHEN j.goes_on THEN b.asoftai END, 1, p.ra, p.decl,
+    CASE WHEN j.goes_on THEN b.ra0 ELSE p.ra END, CASE WHEN j.goes_on THEN b.decl0 ELSE p.decl END,
+    CASE WHEN j.goes_on THEN b.epoch0 ELSE p.newest END, b.sincetai,
+    greatest(p.newest - cutoff_days, 0), p.newest, o.firstdiasourcetai, t.first,
+    CASE WHEN j.goes_on THEN b.positionsums END
+  FROM characterize_touched AS t
+  LEFT JOIN prompt_store.diaobject AS o ON o.diaobjectid = t.diaobjectid
+  LEFT JOIN prompt_store.diaobjectsums AS b ON b.diaobjectid = t.diaobjectid
+  LEFT JOIN staging.reopened(in_slot) AS r ON r.diaobjectid = t.diaobjectid
+  CROSS JOIN LATERAL (SELECT greatest(o.lastdiasourcetai, t.newest) AS newest,
+    coalesce(o.ra, t.ra) AS ra, coalesce(o.decl, t.decl) AS decl) AS p
+  CROSS JOIN LATERAL (SELECT r.diaobjectid IS NULL AND t.first > b.newesttai + 1e-4
+    AND p.newest - cutoff_days >= b.sincetai AS goes_on) AS j;
+  ANALYZE characterize_object (diaobjectid);
 
-  -- Nothing tells how many rows the staging table or the fit has: no loops over both.
-  PERFORM set_config('enable_nestloop', 'off', true);
-  WITH earth AS MATERIALIZED (
-    -- Once a minute: the Earth moves 1e-5 AU in that time.
-    SELECT minute, e[1] AS ex, e[2] AS ey, e[3] AS ez
-    FROM (SELECT minute, science.earth_position(minute / 1440) AS e
-          FROM (SELECT DISTINCT minute FROM characterize_frame) AS m OFFSET 0) AS p
-  ), weighed AS (
-    SELECT m.diaobjectid, m.midpointtai, o.ra0, o.decl0, o.newest, w.det,
-      w.vdecl / w.det AS a, -w.cov / w.det AS b, w.vra / w.det AS c,
-      (m.midpointtai - o.newest) / 365.25 AS t,
-      206264.80624709636 * cosd(m.decl) * sind(m.ra - o.ra0) AS x,
-      206264.80624709636 * (sind(m.decl - o.decl0)
-        + 2 * cosd(m.decl) * sind(o.decl0) * sind((m.ra - o.ra0) / 2) ^ 2) AS y,
-      e.ex * sind(o.ra0) - e.ey * cosd(o.ra0) AS f,
-      (e.ex * cosd(o.ra0) + e.ey * sind(o.ra0)) * sind(o.decl0) - e.ez * cosd(o.decl0) AS g
-    FROM characterize_member AS m
-    JOIN characterize_object AS o ON o.diaobjectid = m.diaobjectid
-      AND m.midpointtai > o.newest - cutoff_days
-    JOIN characterize_frame AS v ON v.ccdvisitid = m.ccdvisitid
-    JOIN earth AS e ON e.minute = v.minute
-    CROSS JOIN LATERAL (
-      SELECT q.*, q.vra * q.vdecl - q.cov * q.cov AS det
-      FROM (
-        SELECT coalesce(m.raerr, 1)::double precision ^ 2 + v.vra AS vra,
-          coalesce(m.declerr, 1)::double precision ^ 2 + v.vdecl AS vdecl,
-          coalesce(m.radeclcov, 0) + v.cov AS cov
-      ) AS q
-    ) AS w
-  ), summed AS MATERIALIZED (
-    SELECT diaobjectid, min(ra0) AS ra0, min(decl0) AS decl0, min(newest) AS newest,
-      count(*) AS n, min(midpointtai) AS first,
-      sum(a) AS a, sum(b) AS b, sum(c) AS c,
-      sum(t * a) AS ta, sum(t * b) AS tb, sum(t * c) AS tc,
-      sum(t * t * a) AS tta, sum(t * t * b) AS ttb, sum(t * t * c) AS ttc,
-      sum(h) AS h, sum(k) AS k, sum(t * h) AS th, sum(t * k) AS tk, sum(f * h + g * k) AS hk,
-      sum(u) AS u, sum(v) AS v, sum(t * u) AS tu, sum(t * v) AS tv, sum(f * u + g * v) AS uv,
-      sum(x * u + y * v) AS xx, -sum(ln(det)) AS lndet
-    FROM weighed
-    CROSS JOIN LATERAL (SELECT a * f + b * g AS h, b * f + c * g AS k,
-      a * x + b * y AS u, b * x + c * y AS v) AS p
-    GROUP BY diaobjectid
-  ), motion AS (
-    SELECT f.*
+  -- What the windows leave behind. The ids say in which month to look.
+  INSERT INTO characterize_row
+  SELECT o.diaobjectid, -1, s.*
+  FROM characterize_object AS o CROSS JOIN LATERAL (
+    SELECT s.ccdvisitid, s.midpointtai, s.ra, s.decl, s.raerr, s.declerr, s.radeclcov
+    FROM prompt_store.diasource AS s
+    WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.oldsince AND s.midpointtai <= o.since
+      AND s.diasourceid >= base + (greatest(science.night_of(o.oldsince) - 1, 0) << 39)
+      AND s.diasourceid < base + ((greatest(science.night_of(o.since), 0) + 2) << 39)
+    OFFSET 0
+  ) AS s
+  WHERE o.basis IS NOT NULL AND o.oldfirst <= o.since;
+
+  FOR in_turn IN 1..2 LOOP
+    -- From the rows: all of them, as a source that goes may move the window back.
+    INSERT INTO characterize_row
+    SELECT o.diaobjectid, 1, s.ccdvisitid, s.midpointtai, s.ra, s.decl, s.raerr, s.declerr,
+      s.radeclcov
+    FROM characterize_object AS o CROSS JOIN LATERAL (
+      SELECT * FROM prompt_store.diasource AS s WHERE s.diaobjectid = o.diaobjectid OFFSET 0
+    ) AS s
+    WHERE o.turn = in_turn AND o.basis IS NULL AND o.replacestai IS NOT NULL AND NOT EXISTS (
+      SELECT FROM staging.diasource AS r
+      WHERE r.slot = in_slot AND r.replacestai IS NOT NULL AND r.diasourceid = s.diasourceid);
+    ANALYZE characterize_row (diaobjectid, ccdvisitid);
+    UPDATE characterize_object AS o
+    SET newest = m.newest, since = greatest(m.newest - cutoff_days, 0),
+      epoch0 = coalesce(m.newest, o.epoch0)
     FROM (
-      SELECT array_agg(diaobjectid) AS ids, array_agg(ARRAY[a, b, c, ta, tb, tc, tta, ttb, ttc,
-        h, k, th, tk, hk, u, v, tu, tv, uv, xx, lndet, n, newest - first]) AS sums
-      FROM summed WHERE n >= 5 AND newest - first >= 60
-    ) AS s CROSS JOIN LATERAL staging.fit_motion(s.ids, s.sums) AS f
-  ), solved AS (
-    SELECT s.diaobjectid, s.ra0, s.decl0, s.n, s.first, s.newest,
-      s.newest + 365.25 * coalesce(m.epoch, (s.ta + s.tc) / (s.a + s.c)) AS epoch,
-      coalesce(m.x, (s.c * s.u - s.b * s.v) / d.det) / 206264.80624709636 AS x,
-      coalesce(m.y, (s.a * s.v - s.b * s.u) / d.det) / 206264.80624709636 AS y,
-      coalesce(m.varx, s.c / d.det) AS varx, coalesce(m.vary, s.a / d.det) AS vary,
-      coalesce(m.covxy, -s.b / d.det) AS covxy,
-      m.pmx, m.pmy, m.parallax, m.motioncov, m.lnl, m.chi2,
-      CASE WHEN m.chi2 IS NOT NULL THEN s.n END AS nfit
-    FROM summed AS s CROSS JOIN LATERAL (SELECT s.a * s.c - s.b * s.b AS det) AS d
-    LEFT JOIN motion AS m ON m.diaobjectid = s.diaobjectid
-  ), placed AS (
-    SELECT s.*, s.ra0 + atan2d(s.x, h.z * cosd(s.decl0) - s.y * sind(s.decl0)) AS ra,
-      atan2d(h.z * sind(s.decl0) + s.y * cosd(s.decl0),
-        sqrt(s.x ^ 2 + (h.z * cosd(s.decl0) - s.y * sind(s.decl0)) ^ 2)) AS decl
-    FROM solved AS s CROSS JOIN LATERAL (SELECT sqrt(1 - s.x ^ 2 - s.y ^ 2) AS z) AS h
-  )
-  UPDATE staging.diaobject AS t
-  SET ra = p.ra - 360 * floor(p.ra / 360), decl = p.decl,
-    raerr = sqrt(p.varx), declerr = sqrt(p.vary), radeclcov = p.covxy,
-    hpx29 = healpix_nest(29, spoint(radians(p.ra), radians(p.decl))),
-    radectai = p.epoch, ndiasources = p.n,
-    firstdiasourcetai = p.first, lastdiasourcetai = p.newest,
-    pmra = p.pmx * 1000, pmdecl = p.pmy * 1000, parallax = p.parallax * 1000,
-    pmparallaxcov = CASE WHEN p.chi2 IS NOT NULL THEN ARRAY[
-      p.motioncov[1] * 1e6, p.motioncov[2] * 1e6, p.motioncov[3] * 1e6,
-      p.motioncov[4] * 1e6, p.motioncov[5] * 1e6, p.motioncov[6] * 1e6] END,
-    pmparallaxlnl = p.lnl, pmparallaxchi2 = p.chi2, pmparallaxndata = p.nfit,
-    flags = CASE WHEN p.pmx IS NULL THEN no_motion ELSE 0 END
-      | CASE WHEN p.parallax IS NULL THEN no_parallax ELSE 0 END
-  FROM placed AS p
-  WHERE t.slot = in_slot AND t.diaobjectid = p.diaobjectid;
-  GET DIAGNOSTICS done = ROW_COUNT;
-  PERFORM set_config('enable_nestloop', loops, true);
+      SELECT o.diaobjectid, max(r.midpointtai) AS newest
+      FROM characterize_object AS o LEFT JOIN characterize_row AS r ON r.diaobjectid = o.diaobjectid
+      WHERE o.turn = in_turn AND o.basis IS NULL AND o.replacestai IS NOT NULL
+      GROUP BY o.diaobjectid
+    ) AS m
+    WHERE o.diaobjectid = m.diaobjectid;
+    TRUNCATE characterize_frame;
+    INSERT INTO characterize_frame
+    SELECT c.ccdvisitid, coalesce(v.astromsysraerr, 0.01)::double precision ^ 2,
+      coalesce(v.astromsysdeclerr, 0.01)::double precision ^ 2, coalesce(v.astromsyscov, 0)
+    FROM (SELECT DISTINCT ccdvisitid FROM characterize_row) AS c
+    LEFT JOIN LATERAL (
+      SELECT astromsysraerr, astromsysdeclerr, astromsyscov FROM staging.ccdvisit AS v
+      WHERE v.slot = in_slot AND v.ccdvisitid = c.ccdvisitid AND v.iswithdrawal IS NOT TRUE
+      UNION ALL
+      SELECT astromsysraerr, astromsysdeclerr, astromsyscov FROM prompt_store.ccdvisit AS v
+      WHERE v.ccdvisitid = c.ccdvisitid
+      LIMIT 1
+    ) AS v ON true;
+    ANALYZE characterize_frame;
 
-  IF EXISTS (SELECT FROM staging.diaobject WHERE slot = in_slot AND ndiasources IS NULL) THEN
-    EXECUTE format('ANALYZE staging.%I (diaobjectid, ndiasources)', 'diaobject_s' || in_slot);
-  END IF;
+    -- Nothing tells how many rows the sums and the fit have: no loops over them.
+    PERFORM set_config('enable_nestloop', 'off', true);
+    WITH earth AS MATERIALIZED (
+      -- Once a minute: the Earth moves 1e-5 AU in that time.
+      SELECT minute, e[1] AS ex, e[2] AS ey, e[3] AS ez
+      FROM (SELECT minute, science.earth_position(minute / 1440) AS e
+            FROM (SELECT DISTINCT round(midpointtai * 1440) AS minute FROM characterize_row) AS m
+            OFFSET 0) AS p
+    ), offsets AS (
+      SELECT m.diaobjectid, m.sign, m.midpointtai, (m.midpointtai - o.epoch0) / 365.25 AS t,
+        206264.80624709636 * p.cd * sin(p.da) AS x,
+        206264.80624709636 * (sin(p.dd) + 2 * p.cd * p.sd0 * sin(p.da / 2) * sin(p.da / 2)) AS y,
+        e.ex * p.sa0 - e.ey * p.ca0 AS f, (e.ex * p.ca0 + e.ey * p.sa0) * p.sd0 - e.ez * p.cd0 AS g,
+        -- North there is not quite North here.
+        sin(p.da) * p.sd0 AS r,
+        coalesce(m.raerr, 1)::double precision ^ 2 + v.vra AS vra,
+        coalesce(m.declerr, 1)::double precision ^ 2 + v.vdecl AS vdecl,
+        coalesce(m.radeclcov, 0)::double precision + v.cov AS cov
+      FROM characterize_row AS m
+      JOIN characterize_object AS o ON o.diaobjectid = m.diaobjectid AND o.turn = in_turn
+        AND (m.sign < 0 OR m.midpointtai > o.since)
+      JOIN characterize_frame AS v ON v.ccdvisitid = m.ccdvisitid
+      JOIN earth AS e ON e.minute = round(m.midpointtai * 1440)
+      CROSS JOIN LATERAL (
+        SELECT radians(m.ra - o.ra0) AS da, radians(m.decl - o.decl0) AS dd, cosd(m.decl) AS cd,
+          sind(o.ra0) AS sa0, cosd(o.ra0) AS ca0, sind(o.decl0) AS sd0, cosd(o.decl0) AS cd0
+      ) AS p
+      OFFSET 0
+    ), weighed AS (
+      SELECT *, sign * vy / det AS a, -sign * vxy / det AS b, sign * vx / det AS c
+      FROM (
+        SELECT *, vra * vdecl - cov * cov AS det, vra - 2 * r * cov AS vx, vdecl + 2 * r * cov AS vy,
+          cov + r * (vra - vdecl) AS vxy
+        FROM offsets OFFSET 0
+      ) AS q
+      OFFSET 0
+    ), change AS (
+      SELECT diaobjectid, sum(sign) AS n, min(midpointtai) FILTER (WHERE sign > 0) AS first,
+        sum(a) AS a, sum(b) AS b, sum(c) AS c,
+        sum(t * a) AS ta, sum(t * b) AS tb, sum(t * c) AS tc,
+        sum(t * t * a) AS tta, sum(t * t * b) AS ttb, sum(t * t * c) AS ttc,
+        sum(h) AS h, sum(k) AS k, sum(t * h) AS th, sum(t * k) AS tk, sum(f * h + g * k) AS hk,
+        sum(u) AS u, sum(v) AS v, sum(t * u) AS tu, sum(t * v) AS tv, sum(f * u + g * v) AS uv,
+        sum(x * u + y * v) AS xx, -sum(sign * ln(det)) AS lndet
+      FROM (SELECT *, a * f + b * g AS h, b * f + c * g AS k, a * x + b * y AS u, b * x + c * y AS v
+        FROM weighed OFFSET 0) AS p
+      GROUP BY diaobjectid
+    )
+    INSERT INTO staging.diaobjectsums (slot, diaobjectid, replacestai, ra0, decl0, epoch0, sincetai,
+      oldesttai, positionsums)
+    SELECT in_slot, o.diaobjectid, o.basis, o.ra0, o.decl0, o.epoch0, o.since, c.first,
+      CASE WHEN o.basis IS NULL THEN ARRAY[c.n, c.a, c.b, c.c, c.ta, c.tb, c.tc, c.tta, c.ttb, c.ttc,
+        c.h, c.k, c.th, c.tk, c.hk, c.u, c.v, c.tu, c.tv, c.uv, c.xx, c.lndet, 1]
+      ELSE ARRAY[s[1] + c.n, s[2] + c.a, s[3] + c.b, s[4] + c.c, s[5] + c.ta, s[6] + c.tb,
+        s[7] + c.tc, s[8] + c.tta, s[9] + c.ttb, s[10] + c.ttc, s[11] + c.h, s[12] + c.k,
+        s[13] + c.th, s[14] + c.tk, s[15] + c.hk, s[16] + c.u, s[17] + c.v, s[18] + c.tu,
+        s[19] + c.tv, s[20] + c.uv, s[21] + c.xx, s[22] + c.lndet,
+        s[23] * greatest(staging.shrinkage(s[2] + s[4], c.a + c.c), staging.shrinkage(s[21], c.xx))]
+      END
+    FROM (SELECT *, kept AS s FROM characterize_object) AS o
+    JOIN change AS c ON c.diaobjectid = o.diaobjectid;
+    PERFORM set_config('enable_nestloop', loops, true);
+    EXIT WHEN in_turn = 2;
+
+    -- Sums that have lost digits, or whose object has moved far
+    -- from where offsets are counted from. or whose object has moved far from where offsets are counted from.
+    WITH poor AS (
+      DELETE FROM staging.diaobjectsums AS s
+      WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND NOT (s.positionsums[23] < 1e4
+        AND abs(s.positionsums[16]) < 3 * s.positionsums[2]
+        AND abs(s.positionsums[17]) < 3 * s.positionsums[4])
+      RETURNING s.diaobjectid
+    )
+    UPDATE characterize_object AS o SET turn = 2, basis = NULL, ra0 = o.ra, decl0 = o.decl
+    FROM poor AS p WHERE o.diaobjectid = p.diaobjectid;
+    EXIT WHEN NOT FOUND;
+    DELETE FROM characterize_row AS r USING characterize_object AS o
+    WHERE o.diaobjectid = r.diaobjectid AND o.turn = 2 AND r.sign < 0;
+  END LOOP;
+
+  EXECUTE format('ANALYZE staging.%I (diaobjectid)', 'diaobjectsums_s' || in_slot);
+  EXECUTE format($statement$
+    WITH summed AS (
+      SELECT o.*, s.positionsums AS s, s.positionsums[1] AS n,
+        CASE WHEN o.basis IS NULL THEN s.oldesttai WHEN o.oldfirst > o.since THEN o.oldfirst
+          ELSE coalesce((
+            -- Within a month or so, for most; else anywhere.
+            SELECT d.midpointtai FROM prompt_store.diasource AS d
+            WHERE d.diaobjectid = o.diaobjectid AND d.midpointtai > o.since
+              AND d.diasourceid >= $2 + (greatest(science.night_of(o.since) - 1, 0) << 39)
+              AND d.diasourceid < $2 + ((greatest(science.night_of(o.since), 0) + 30) << 39)
+            ORDER BY d.midpointtai LIMIT 1
+          ), (
+            SELECT d.midpointtai FROM prompt_store.diasource AS d
+            WHERE d.diaobjectid = o.diaobjectid AND d.midpointtai > o.since
+              AND d.diasourceid >= $2 + (greatest(science.night_of(o.since) - 1, 0) << 39)
+            ORDER BY d.midpointtai LIMIT 1
+          ), o.first) END AS firsttai
+      FROM characterize_object AS o
+      JOIN staging.diaobjectsums AS s ON s.slot = $1 AND s.diaobjectid = o.diaobjectid
+      OFFSET 0
+    ), unpacked AS (
+      -- NULL where motion is not to be fitted.
+      SELECT *, CASE WHEN n >= 5 AND newest - firsttai >= 60 THEN s[2] END AS fit,
+        newest - firsttai AS span, s[2] AS a, s[3] AS b, s[4] AS c, s[5] AS ta, s[6] AS tb,
+        s[7] AS tc, s[8] AS tta, s[9] AS ttb, s[10] AS ttc, s[11] AS h, s[12] AS k, s[13] AS th,
+        s[14] AS tk, s[15] AS hk, s[16] AS u, s[17] AS v, s[18] AS tu, s[19] AS tv, s[20] AS uv,
+        s[21] AS xx, s[22] AS lndet, s[2] * s[4] - s[3] * s[3] AS det
+      FROM summed OFFSET 0
+    ), solved AS (
+      SELECT q.*, q.epoch0 + 365.25 * coalesce(m.epoch, (ta + tc) / (a + c)) AS epoch,
+        coalesce(m.x, (c * u - b * v) / det) / 206264.80624709636 AS x,
+        coalesce(m.y, (a * v - b * u) / det) / 206264.80624709636 AS y,
+        coalesce(m.varx, c / det) AS varx, coalesce(m.vary, a / det) AS vary,
+        coalesce(m.covxy, -b / det) AS covxy,
+        m.pmx, m.pmy, m.parallax, m.motioncov AS m, m.lnl, m.chi2
+      FROM unpacked AS q CROSS JOIN LATERAL staging.fit_motion(n, span, fit, b, c, ta, tb, tc, tta,
+        ttb, ttc, h, k, th, tk, hk, u, v, tu, tv, uv, xx, lndet) AS m
+      OFFSET 0
+    ), placed AS (
+      SELECT s.*, s.ra0 + atan2d(s.x, h.z * cosd(s.decl0) - s.y * sind(s.decl0)) AS toward,
+        atan2d(h.z * sind(s.decl0) + s.y * cosd(s.decl0),
+          sqrt(s.x * s.x + (h.z * cosd(s.decl0) - s.y * sind(s.decl0)) ^ 2)) AS there
+      FROM solved AS s CROSS JOIN LATERAL (SELECT sqrt(1 - s.x * s.x - s.y * s.y) AS z) AS h
+      OFFSET 0
+    ), turned AS (
+      -- North there is not quite North where offsets are counted from.
+      SELECT *, sind(there) * sind(toward - ra0) AS r FROM placed OFFSET 0
+    )
+    INSERT INTO staging.diaobject (slot, diaobjectid, replacestai, ra, decl, raerr, declerr,
+      radeclcov, hpx29, radectai, ndiasources, firstdiasourcetai, lastdiasourcetai, pmra, pmdecl,
+      parallax, pmparallaxcov, pmparallaxlnl, pmparallaxchi2, pmparallaxndata, flags, %s)
+    SELECT $1, p.diaobjectid, p.replacestai, p.toward - 360 * floor(p.toward / 360), p.there,
+      sqrt(p.varx + 2 * r * p.covxy), sqrt(p.vary - 2 * r * p.covxy),
+      p.covxy + r * (p.vary - p.varx),
+      healpix_nest(29, spoint(radians(p.toward), radians(p.there))),
+      p.epoch, p.n, p.firsttai, p.newest, (p.pmx + r * p.pmy) * 1000, (p.pmy - r * p.pmx) * 1000,
+      p.parallax * 1000, CASE WHEN p.chi2 IS NOT NULL THEN ARRAY[
+        (m[1] + 2 * r * m[2]) * 1e6, (m[2] + r * (m[3] - m[1])) * 1e6, (m[3] - 2 * r * m[2]) * 1e6,
+        (m[4] + r * m[5]) * 1e6, (m[5] - r * m[4]) * 1e6, m[6] * 1e6] END,
+      p.lnl, p.chi2, CASE WHEN p.chi2 IS NOT NULL THEN p.n END,
+      coalesce(o.flags, 0) & ~$3 | CASE WHEN p.pmx IS NULL THEN $4 ELSE 0 END
+        | CASE WHEN p.parallax IS NULL THEN $5 ELSE 0 END, %s
+    FROM turned AS p LEFT JOIN prompt_store.diaobject AS o ON o.diaobjectid = p.diaobjectid
+    $statement$, names, old_names)
+  USING in_slot, base, no_motion | no_parallax | orphan, no_motion, no_parallax;
+  GET DIAGNOSTICS done = ROW_COUNT;
+
   -- Without sources an object ends, unless forced photometry of it remains: it keeps its place.
-  UPDATE staging.diaobject AS t
-  SET hpx29 = o.hpx29, raerr = o.raerr, declerr = o.declerr, radeclcov = o.radeclcov,
-    radectai = o.radectai, ndiasources = 0, lastdiasourcetai = NULL,
-    flags = no_motion | no_parallax | orphan
-  FROM prompt_store.diaobject AS o
-  WHERE t.slot = in_slot AND t.ndiasources IS NULL AND o.diaobjectid = t.diaobjectid
-    AND t.diaobjectid IN (SELECT f.diaobjectid FROM staging.member_forced(in_slot) AS f);
-  UPDATE staging.diaobject SET iswithdrawal = true WHERE slot = in_slot AND ndiasources IS NULL;
+  EXECUTE format($statement$
+    INSERT INTO staging.diaobject (slot, diaobjectid, replacestai, ra, decl, raerr, declerr,
+      radeclcov, hpx29, radectai, ndiasources, flags, %s)
+    SELECT $1, o.diaobjectid, o.createdtai, o.ra, o.decl, o.raerr, o.declerr, o.radeclcov, o.hpx29,
+      o.radectai, 0, o.flags | $2, %s
+    FROM characterize_object AS w
+    JOIN prompt_store.diaobject AS o ON o.diaobjectid = w.diaobjectid
+    WHERE w.newest IS NULL
+    $statement$, names, old_names)
+  USING in_slot, no_motion | no_parallax | orphan;
+  IF FOUND THEN
+    UPDATE staging.diaobject SET iswithdrawal = true, ndiasources = NULL
+    WHERE slot = in_slot AND ndiasources = 0 AND diaobjectid NOT IN (
+      SELECT f.diaobjectid FROM staging.member_forced(in_slot) AS f);
+  END IF;
   RETURN done;
 END $$;
 

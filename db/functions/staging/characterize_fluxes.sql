@@ -1,76 +1,295 @@
--- characterize_fluxes: the flux statistics of the DIAObjects staged in a slot, per band, from the
--- measurements of the twelve months up to the newest source. DPDD sections 2.1 and 3.2.1 step 6,
--- conventions of section 2.2a:
+-- characterize_fluxes: the flux statistics of the DIAObjects staged in a slot, in the bands that
+-- its rows change or the window leaves behind, from the measurements of the twelve months up to the
+-- newest source. DPDD sections 2.1 and 3.2.1 step 6, conventions of section 2.2a:
 --   psFlux*        from the DIASources: inverse-variance weighted mean, its error, chi2 about it,
 --                  unweighted sample standard deviation (NULL for one point), number
---   psForcedFlux*  from the forced rows
+--   psForcedFlux*  from the forced rows; those that came without a source since the last version
+--                  of the object are taken in now
 --   totFlux*       one value a ccdVisit: the forced row, else the DIASource
+-- MIXED_TEMPLATE is set where the difference fluxes of a band are of more than one template.
 -- To be called after the forced photometry of the visit is staged.
--- needs: staging.characterize, staging.member_sources, staging.member_forced
+--
+-- As in staging.characterize the sums go on from those kept (DIAObjectSums) where they can. Fluxes
+-- are counted from a reference near their mean: nothing cancels.
+-- needs: staging.characterize, staging.reopened, staging.shrinkage, science.night_of
 CREATE OR REPLACE FUNCTION staging.characterize_fluxes(
   in_slot smallint, cutoff_days double precision DEFAULT 365.25)
 RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-  n bigint;
+  horizon CONSTANT timestamp := ledger.horizon();
+  base bigint;
+  mixed bigint;
+  set_fluxes text;
+  set_sums text;
+  pivot text;
+  done bigint;
+  loops CONSTANT text := current_setting('enable_nestloop');
 BEGIN
-  WITH wanted AS (
-    -- An object without sources is described by the months up to its newest forced measurement.
-    SELECT o.diaobjectid, coalesce(o.lastdiasourcetai,
-        (SELECT max(f.midpointtai) FROM staging.member_forced(in_slot) AS f
-         WHERE f.diaobjectid = o.diaobjectid)) - cutoff_days AS since
-    FROM staging.diaobject AS o WHERE o.slot = in_slot AND o.iswithdrawal IS NOT TRUE
-  ), point AS (
-    SELECT s.diaobjectid, s.ccdvisitid, false AS forced, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr
-    FROM staging.member_sources(in_slot) AS s
-    JOIN wanted AS w ON w.diaobjectid = s.diaobjectid AND s.midpointtai > w.since
+  SELECT databaseid::bigint << 53 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
+  SELECT 1::bigint << bit INTO STRICT mixed FROM ledger.flagdefinition
+  WHERE relation = 'DIAObject' AND name = 'MIXED_TEMPLATE';
+  CREATE TEMP TABLE IF NOT EXISTS flux_object (
+    diaobjectid bigint, basis timestamp, turn integer, published boolean,
+    oldsince double precision, since double precision, oldest double precision,
+    newest double precision, mixedbands smallint, u double precision[], g double precision[],
+    r double precision[], i double precision[], z double precision[], y double precision[],
+    tu bigint, tg bigint, tr bigint, ti bigint, tz bigint, ty bigint) ON COMMIT DROP;
+  CREATE TEMP TABLE IF NOT EXISTS flux_row (
+    diaobjectid bigint, known boolean, sign double precision, forced boolean, ccdvisitid bigint,
+    midpointtai double precision, psflux real, psfluxerr real, totflux real, totfluxerr real,
+    templateid bigint) ON COMMIT DROP;
+  CREATE TEMP TABLE IF NOT EXISTS flux_band (ccdvisitid bigint, band text) ON COMMIT DROP;
+  CREATE TEMP TABLE IF NOT EXISTS flux_sum (
+    diaobjectid bigint, band text, s double precision[], templateid bigint
+  ) ON COMMIT DROP;
+  TRUNCATE flux_object, flux_row, flux_sum;
+
+  INSERT INTO flux_row
+  SELECT diaobjectid, false, 1, false, ccdvisitid, midpointtai, psflux, psfluxerr, totflux, totfluxerr,
+    templateid
+  FROM staging.diasource
+  WHERE slot = in_slot AND diaobjectid IS NOT NULL AND iswithdrawal IS NOT TRUE
+  UNION ALL
+  SELECT diaobjectid, false, 1, true, ccdvisitid, midpointtai, psflux, psfluxerr, totflux, totfluxerr,
+    templateid
+  FROM staging.diaforcedsource WHERE slot = in_slot AND iswithdrawal IS NOT TRUE;
+  EXECUTE format('ANALYZE staging.%I (diaobjectid), staging.%I (diaobjectid)',
+    'diaobject_s' || in_slot, 'diaobjectsums_s' || in_slot);
+  -- Forced rows staged for other objects are no concern of ours.
+  INSERT INTO flux_object
+  SELECT o.diaobjectid, CASE WHEN r.first > b.newesttai + 1e-4 THEN b.asoftai END, 1,
+    o.replacestai IS NOT NULL, b.sincetai, s.sincetai, b.oldesttai, b.newesttai, b.mixedbands,
+    b.ufluxsums, b.gfluxsums, b.rfluxsums, b.ifluxsums, b.zfluxsums, b.yfluxsums,
+    b.utemplateid, b.gtemplateid, b.rtemplateid, b.itemplateid, b.ztemplateid, b.ytemplateid
+  FROM staging.diaobject AS o
+  LEFT JOIN staging.diaobjectsums AS s ON s.slot = in_slot AND s.diaobjectid = o.diaobjectid
+  LEFT JOIN prompt_store.diaobjectsums AS b
+    ON b.diaobjectid = o.diaobjectid AND b.asoftai = s.replacestai
+  LEFT JOIN (SELECT diaobjectid, min(midpointtai) AS first FROM flux_row GROUP BY diaobjectid) AS r
+    ON r.diaobjectid = o.diaobjectid
+  WHERE o.slot = in_slot AND o.iswithdrawal IS NOT TRUE;
+  ANALYZE flux_object (diaobjectid);
+
+  -- What the windows leave behind; forced rows a little beyond, to know which source has one.
+  INSERT INTO flux_row
+  SELECT o.diaobjectid, true, -1, false, s.*
+  FROM flux_object AS o CROSS JOIN LATERAL (
+    SELECT s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr, s.templateid
+    FROM prompt_store.diasource AS s
+    WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.oldsince AND s.midpointtai <= o.since
+      AND s.diasourceid >= base + (greatest(science.night_of(o.oldsince) - 1, 0) << 39)
+      AND s.diasourceid < base + ((greatest(science.night_of(o.since), 0) + 2) << 39)
+    OFFSET 0
+  ) AS s
+  WHERE o.basis IS NOT NULL AND o.oldest <= o.since
+  UNION ALL
+  SELECT o.diaobjectid, true, CASE WHEN s.midpointtai > o.oldsince AND s.midpointtai <= o.since
+      THEN -1 ELSE 0 END, true, s.*
+  FROM flux_object AS o CROSS JOIN LATERAL (
+    SELECT s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr, s.templateid
+    FROM prompt_store.diaforcedsource AS s
+    WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.oldsince - 1e-4
+      AND s.midpointtai <= o.since + 1e-4
+      AND s.diaforcedsourceid >= base + (greatest(science.night_of(o.oldsince) - 1, 0) << 39)
+      AND s.diaforcedsourceid < base + ((greatest(science.night_of(o.since), 0) + 2) << 39)
+    OFFSET 0
+  ) AS s
+  WHERE o.basis IS NOT NULL AND o.oldest <= o.since;
+  -- What came without a source.
+  INSERT INTO flux_row
+  SELECT o.diaobjectid, true, CASE WHEN s.midpointtai > o.since THEN 1 ELSE 0 END, true, s.*
+  FROM flux_object AS o CROSS JOIN LATERAL (
+    SELECT s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr, s.templateid
+    FROM prompt_store.diaforcedsource AS s
+    WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.newest
+      AND s.diaforcedsourceid >= base + (greatest(science.night_of(o.newest) - 1, 0) << 39)
+    OFFSET 0
+  ) AS s
+  WHERE o.basis IS NOT NULL;
+
+  FOR in_turn IN 1..2 LOOP
+    INSERT INTO flux_row
+    SELECT o.diaobjectid, true, 1, false, s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux,
+      s.totfluxerr, s.templateid
+    FROM flux_object AS o CROSS JOIN LATERAL (
+      SELECT * FROM prompt_store.diasource AS s WHERE s.diaobjectid = o.diaobjectid OFFSET 0
+    ) AS s
+    WHERE o.turn = in_turn AND o.basis IS NULL AND o.published AND NOT EXISTS (
+      SELECT FROM staging.diasource AS r
+      WHERE r.slot = in_slot AND r.replacestai IS NOT NULL AND r.diasourceid = s.diasourceid)
     UNION ALL
-    SELECT f.diaobjectid, f.ccdvisitid, true, f.psflux, f.psfluxerr, f.totflux, f.totfluxerr
-    FROM staging.member_forced(in_slot) AS f
-    JOIN wanted AS w ON w.diaobjectid = f.diaobjectid AND f.midpointtai > w.since
-  ), in_band AS (
-    SELECT p.*, v.band,
-      row_number() OVER (PARTITION BY p.diaobjectid, p.ccdvisitid
-        ORDER BY p.totflux IS NULL, p.forced DESC) = 1 AS counts_total
-    FROM point AS p
-    JOIN (
-      SELECT ccdvisitid, band FROM prompt_store.ccdvisit
+    SELECT o.diaobjectid, true, 1, true, s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux,
+      s.totfluxerr, s.templateid
+    FROM flux_object AS o CROSS JOIN LATERAL (
+      SELECT * FROM prompt_store.diaforcedsource AS s
+      WHERE s.diaobjectid = o.diaobjectid OFFSET 0
+    ) AS s
+    WHERE o.turn = in_turn AND o.basis IS NULL AND o.published AND NOT EXISTS (
+      SELECT FROM staging.diaforcedsource AS r
+      WHERE r.slot = in_slot AND r.replacestai IS NOT NULL
+        AND r.diaforcedsourceid = s.diaforcedsourceid);
+    ANALYZE flux_row (diaobjectid, ccdvisitid);
+    TRUNCATE flux_band;
+    INSERT INTO flux_band
+    SELECT c.ccdvisitid, v.band
+    FROM (SELECT DISTINCT ccdvisitid FROM flux_row) AS c CROSS JOIN LATERAL (
+      SELECT band FROM staging.ccdvisit AS v
+      WHERE v.slot = in_slot AND v.ccdvisitid = c.ccdvisitid AND v.iswithdrawal IS NOT TRUE
       UNION ALL
-      SELECT ccdvisitid, band FROM staging.ccdvisit AS v
-      WHERE v.slot = in_slot AND v.replacestai IS NULL
-    ) AS v USING (ccdvisitid)
-  ), flux AS (
-    SELECT diaobjectid, band, 'psflux' AS kind, psflux::double precision AS f, psfluxerr AS e
-    FROM in_band WHERE NOT forced
-    UNION ALL
-    SELECT diaobjectid, band, 'psforcedflux', psflux, psfluxerr FROM in_band WHERE forced
-    UNION ALL
-    SELECT diaobjectid, band, 'totflux', totflux, totfluxerr FROM in_band WHERE counts_total
-  ), centred AS (
-    -- Sums of squares are taken about the weighted mean: nothing cancels.
-    SELECT x.*, 1 / (e::double precision ^ 2) AS w,
-      sum(f / e::double precision ^ 2) OVER k / sum(1 / e::double precision ^ 2) OVER k AS mean
-    FROM flux AS x WHERE f IS NOT NULL AND e > 0
-    WINDOW k AS (PARTITION BY diaobjectid, band, kind)
-  ), statistic AS (
-    SELECT diaobjectid, band || kind AS name, min(mean) AS mean, 1 / sqrt(sum(w)) AS err,
-      stddev_samp(f) AS sigma, sum((f - mean) ^ 2 * w) AS chi2, count(*) AS ndata
-    FROM centred GROUP BY diaobjectid, band, kind
-  ), named AS (
-    SELECT diaobjectid, jsonb_object_agg(key, value) AS content
-    FROM statistic CROSS JOIN LATERAL (VALUES
-      (name || 'mean', to_jsonb(mean)), (name || 'meanerr', to_jsonb(err)),
-      (name || 'sigma', to_jsonb(sigma)), (name || 'chi2', to_jsonb(chi2)),
-      (name || 'ndata', to_jsonb(ndata))) AS v(key, value)
-    GROUP BY diaobjectid
-  ), filled AS (
-    DELETE FROM staging.diaobject AS t USING named AS d
-    WHERE t.slot = in_slot AND t.diaobjectid = d.diaobjectid
-    RETURNING jsonb_populate_record(t, d.content) AS r
-  )
-  INSERT INTO staging.diaobject SELECT (r).* FROM filled;
-  GET DIAGNOSTICS n = ROW_COUNT;
-  RETURN n;
+      SELECT band FROM prompt_store.ccdvisit AS v WHERE v.ccdvisitid = c.ccdvisitid
+      LIMIT 1
+    ) AS v;
+    ANALYZE flux_band;
+    PERFORM set_config('enable_nestloop', 'off', true);
+    -- An object without sources is described by the months up to its newest forced measurement.
+    UPDATE flux_object AS o SET since = greatest(r.newest - cutoff_days, 0)
+    FROM (SELECT diaobjectid, max(midpointtai) AS newest FROM flux_row GROUP BY diaobjectid) AS r
+    WHERE o.since IS NULL AND r.diaobjectid = o.diaobjectid;
+
+    INSERT INTO flux_sum
+    WITH banded AS MATERIALIZED (
+      SELECT p.*, v.band,
+        -- One value of totFlux a ccdVisit: of the forced row, else of the source.
+        CASE WHEN p.forced THEN row_number() OVER (w ORDER BY p.totflux IS NULL, p.forced DESC) = 1
+          ELSE NOT bool_or(p.forced AND p.totflux IS NOT NULL) OVER w END AS counts_total
+      FROM (
+        SELECT r.diaobjectid, r.forced, r.ccdvisitid, r.totflux, r.templateid,
+          CASE WHEN r.psfluxerr > 0 THEN r.psflux::double precision END AS f,
+          1 / nullif(r.psfluxerr::double precision, 0) ^ 2 AS w,
+          CASE WHEN r.totfluxerr > 0 THEN r.totflux::double precision END AS g,
+          1 / nullif(r.totfluxerr::double precision, 0) ^ 2 AS wg,
+          CASE WHEN r.sign <= 0 OR r.midpointtai > o.since THEN r.sign ELSE 0 END AS sign
+        FROM flux_row AS r
+        JOIN flux_object AS o ON o.diaobjectid = r.diaobjectid AND o.turn = in_turn
+      ) AS p
+      JOIN flux_band AS v USING (ccdvisitid)
+      WINDOW w AS (PARTITION BY p.diaobjectid, p.ccdvisitid)
+    ), mean AS (
+      -- In single precision: of equal values it is the value itself.
+      SELECT diaobjectid, band, max(templateid) AS templateid,
+        (sum(w * f) / sum(w) FILTER (WHERE f IS NOT NULL))::real AS f,
+        (sum(wg * g) / sum(wg) FILTER (WHERE g IS NOT NULL))::real AS g
+      FROM banded WHERE sign <> 0 GROUP BY diaobjectid, band
+    ), held AS (
+      SELECT m.diaobjectid, m.band, m.f, m.g, m.templateid,
+        CASE m.band WHEN 'u' THEN o.u WHEN 'g' THEN o.g WHEN 'r' THEN o.r WHEN 'i' THEN o.i
+          WHEN 'z' THEN o.z WHEN 'y' THEN o.y END AS s,
+        CASE m.band WHEN 'u' THEN o.tu WHEN 'g' THEN o.tg WHEN 'r' THEN o.tr WHEN 'i' THEN o.ti
+          WHEN 'z' THEN o.tz WHEN 'y' THEN o.ty END AS t
+      FROM mean AS m
+      LEFT JOIN flux_object AS o ON o.diaobjectid = m.diaobjectid AND o.basis IS NOT NULL
+    ), origin AS MATERIALIZED (
+      -- Reference and template stay as long as there are values.
+      SELECT diaobjectid, band, s,
+        coalesce(CASE WHEN s[3] + s[9] > 0 THEN s[1] END, f, 0)::double precision AS f0,
+        coalesce(CASE WHEN s[12] > 0 THEN s[2] END, g, 0)::double precision AS g0,
+        coalesce(CASE WHEN s[3] + s[9] > 0 THEN t END, templateid) AS t0
+      FROM held
+    ), change AS (
+      SELECT o.diaobjectid, o.band,
+        sum(sign) FILTER (WHERE one) AS n, sum(sign * w) FILTER (WHERE one) AS w,
+        sum(sign * w * d) FILTER (WHERE one) AS wf, sum(sign * w * d * d) FILTER (WHERE one) AS wff,
+        sum(sign * d) FILTER (WHERE one) AS f, sum(sign * d * d) FILTER (WHERE one) AS ff,
+        sum(sign) FILTER (WHERE two) AS forced_n, sum(sign * w) FILTER (WHERE two) AS forced_w,
+        sum(sign * w * d) FILTER (WHERE two) AS forced_wf,
+        sum(sign) FILTER (WHERE three) AS tot_n, sum(sign * wg) FILTER (WHERE three) AS tot_w,
+        sum(sign * wg * e) FILTER (WHERE three) AS tot_wf, sum(sign * e) FILTER (WHERE three) AS tot_f,
+        sum(sign * e * e) FILTER (WHERE three) AS tot_ff,
+        sum(sign) FILTER (WHERE (one OR two) AND templateid <> t0) AS others
+      FROM (
+        SELECT b.*, o.t0, b.f - o.f0 AS d, b.g - o.g0 AS e, NOT forced AND f IS NOT NULL AS one,
+          forced AND f IS NOT NULL AS two, counts_total AND g IS NOT NULL AS three
+        FROM banded AS b
+        JOIN origin AS o ON o.diaobjectid = b.diaobjectid AND o.band = b.band
+        WHERE b.sign <> 0 OFFSET 0
+      ) AS o
+      GROUP BY o.diaobjectid, o.band
+    )
+    SELECT o.diaobjectid, o.band,
+      ARRAY[o.f0, o.g0,
+        coalesce(s[3], 0) + coalesce(n, 0), coalesce(s[4], 0) + coalesce(w, 0),
+        coalesce(s[5], 0) + coalesce(wf, 0), coalesce(s[6], 0) + coalesce(wff, 0),
+        coalesce(s[7], 0) + coalesce(f, 0), coalesce(s[8], 0) + coalesce(ff, 0),
+        coalesce(s[9], 0) + coalesce(forced_n, 0), coalesce(s[10], 0) + coalesce(forced_w, 0),
+        coalesce(s[11], 0) + coalesce(forced_wf, 0),
+        coalesce(s[12], 0) + coalesce(tot_n, 0), coalesce(s[13], 0) + coalesce(tot_w, 0),
+        coalesce(s[14], 0) + coalesce(tot_wf, 0), coalesce(s[15], 0) + coalesce(tot_f, 0),
+        coalesce(s[16], 0) + coalesce(tot_ff, 0), coalesce(s[17], 0) + coalesce(others, 0),
+        coalesce(s[18] * greatest(staging.shrinkage(s[4], w), staging.shrinkage(s[6], wff),
+          staging.shrinkage(s[8], ff), staging.shrinkage(s[10], forced_w),
+          staging.shrinkage(s[13], tot_w), staging.shrinkage(s[16], tot_ff)), 1)],
+      o.t0
+    FROM origin AS o JOIN change AS c ON c.diaobjectid = o.diaobjectid AND c.band = o.band;
+    PERFORM set_config('enable_nestloop', loops, true);
+    EXIT WHEN in_turn = 2;
+
+    -- Sums that have lost digits, or whose reference or template is of values that have left.
+    UPDATE flux_object AS o SET turn = 2, basis = NULL
+    FROM flux_sum AS c
+    WHERE c.diaobjectid = o.diaobjectid AND o.basis IS NOT NULL AND (
+      s[18] > 1e4 OR (s[17] > 0 AND s[17] >= s[3] + s[9])
+      OR (s[3] > 1 AND (s[6] > 1e5 * (s[6] - s[5] * s[5] / s[4])
+        OR s[8] > 1e5 * (s[8] - s[7] * s[7] / s[3])))
+      OR (s[12] > 1 AND s[16] > 1e5 * (s[16] - s[15] * s[15] / s[12])));
+    EXIT WHEN NOT FOUND;
+    DELETE FROM flux_row AS r USING flux_object AS o
+    WHERE o.diaobjectid = r.diaobjectid AND o.turn = 2 AND r.known;
+    DELETE FROM flux_sum AS r USING flux_object AS o
+    WHERE o.diaobjectid = r.diaobjectid AND o.turn = 2;
+  END LOOP;
+
+  -- A band without news keeps its statistics, unless the sums began anew without any of it.
+  SELECT string_agg(format('max(c.s) FILTER (WHERE c.band = %1$L) AS %1$s, '
+      'max(c.templateid) FILTER (WHERE c.band = %1$L) AS t%1$s', b), ', '),
+    string_agg(replace(replace(
+      '#psfluxmean = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psfluxmean END WHEN @[3] > 0 THEN @[1] + @[5] / @[4] END,
+       #psfluxmeanerr = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psfluxmeanerr END WHEN @[3] > 0 THEN 1 / sqrt(@[4]) END,
+       #psfluxsigma = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psfluxsigma END WHEN @[3] > 1 THEN sqrt(greatest(@[8] - @[7] * @[7] / @[3], 0) / (@[3] - 1)) END,
+       #psfluxchi2 = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psfluxchi2 END WHEN @[3] > 1 THEN greatest(@[6] - @[5] * @[5] / @[4], 0) WHEN @[3] > 0 THEN 0 END,
+       #psfluxndata = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psfluxndata END WHEN @[3] > 0 THEN @[3] END,
+       #psforcedfluxmean = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psforcedfluxmean END WHEN @[9] > 0 THEN @[1] + @[11] / @[10] END,
+       #psforcedfluxmeanerr = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psforcedfluxmeanerr END WHEN @[9] > 0 THEN 1 / sqrt(@[10]) END,
+       #psforcedfluxndata = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psforcedfluxndata END WHEN @[9] > 0 THEN @[9] END,
+       #totfluxmean = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#totfluxmean END WHEN @[12] > 0 THEN @[2] + @[14] / @[13] END,
+       #totfluxmeanerr = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#totfluxmeanerr END WHEN @[12] > 0 THEN 1 / sqrt(@[13]) END,
+       #totfluxsigma = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#totfluxsigma END WHEN @[12] > 1 THEN sqrt(greatest(@[16] - @[15] * @[15] / @[12], 0) / (@[12] - 1)) END',
+      '#', b), '@', 'p.' || b), ', '),
+    string_agg(format('%1$sfluxsums = p.%1$s, %1$stemplateid = p.t%1$s', b), ', ')
+  INTO STRICT pivot, set_fluxes, set_sums
+  FROM unnest('{u,g,r,i,z,y}'::text[]) AS b;
+  PERFORM set_config('enable_nestloop', 'off', true);
+  EXECUTE format($statement$
+    WITH span AS (
+      SELECT diaobjectid, max(midpointtai) FILTER (WHERE sign > 0) AS newest,
+        min(midpointtai) AS oldest
+      FROM flux_row GROUP BY diaobjectid
+    ), news AS MATERIALIZED (
+      SELECT o.diaobjectid, o.basis, o.basis IS NOT NULL AS goes_on, %1$s,
+        coalesce(min(o.mixedbands) FILTER (WHERE o.basis IS NOT NULL), 0)
+          & ~coalesce(bit_or(1 << strpos('ugrizy', c.band)), 0)
+          | coalesce(bit_or(1 << strpos('ugrizy', c.band)) FILTER (WHERE c.s[17] > 0), 0) AS mixedbands,
+        min(CASE WHEN o.basis IS NULL THEN greatest(r.oldest, o.since)
+          WHEN o.oldest <= o.since THEN o.since ELSE o.oldest END) AS oldest,
+        max(greatest(o.newest, r.newest)) AS newest
+      FROM flux_object AS o
+      LEFT JOIN flux_sum AS c ON c.diaobjectid = o.diaobjectid
+      LEFT JOIN span AS r ON r.diaobjectid = o.diaobjectid
+      GROUP BY o.diaobjectid, o.basis
+    ), kept AS (
+      UPDATE staging.diaobjectsums AS o
+      SET replacestai = p.basis, oldesttai = p.oldest, newesttai = p.newest, asoftai = $2,
+        mixedbands = p.mixedbands, %3$s
+      FROM news AS p WHERE o.slot = $1 AND o.diaobjectid = p.diaobjectid
+    )
+    UPDATE staging.diaobject AS o
+    SET flags = o.flags & ~$3 | CASE WHEN p.mixedbands <> 0 THEN $3 ELSE 0 END, %2$s
+    FROM news AS p WHERE o.slot = $1 AND o.diaobjectid = p.diaobjectid
+    $statement$, pivot, set_fluxes, set_sums)
+  USING in_slot, horizon, mixed;
+  GET DIAGNOSTICS done = ROW_COUNT;
+  PERFORM set_config('enable_nestloop', loops, true);
+  RETURN done;
 END $$;
 
 COMMENT ON FUNCTION staging.characterize_fluxes(smallint, double precision)
