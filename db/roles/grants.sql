@@ -29,7 +29,7 @@ EXCEPTION WHEN duplicate_object OR unique_violation THEN
 END $$;
 
 GRANT USAGE ON SCHEMA prompt, prompt_live, prompt_at, prompt_history, science, ledger, rubin,
-  rubin_live, rubin_at
+  rubin_live, rubin_at, prompt_changes
   TO skyledger_reader, skyledger_ingest;
 GRANT SELECT ON ALL TABLES IN SCHEMA prompt, prompt_live, prompt_history, rubin, rubin_live
   TO skyledger_reader, skyledger_ingest;
@@ -39,7 +39,8 @@ GRANT SELECT ON ledger.epoch, ledger.database, ledger.flagdefinition, ledger.fea
 -- Under an embargo: no current rows, no epochs, no citations of others. prompt_at reads what lies
 -- behind prompt_history with the rights of its caller; without USAGE of that schema nobody can
 -- name it, only functions that were made with its name understood can.
-GRANT USAGE ON SCHEMA prompt, prompt_at, rubin, rubin_at, science, ledger TO skyledger_delayed;
+GRANT USAGE ON SCHEMA prompt, prompt_at, prompt_changes, rubin, rubin_at, science, ledger
+  TO skyledger_delayed;
 GRANT SELECT ON ALL TABLES IN SCHEMA prompt, prompt_history, rubin TO skyledger_delayed;
 GRANT SELECT ON ledger.database, ledger.flagdefinition, ledger.featuredefinition
   TO skyledger_delayed;

@@ -22,7 +22,7 @@ from sqlalchemy.pool import StaticPool
 
 from skyledger import __version__
 from skyledger import dictionary as dd
-from skyledger.database import extensions, published, rubin, stacked
+from skyledger.database import changes, extensions, published, rubin, stacked
 from skyledger.database import metadata as md
 from skyledger.database.published import Item
 from skyledger.errors import ConfigurationError, DatabaseError
@@ -34,7 +34,7 @@ _LOCK = (7526, 3)
 _NEEDS = re.compile(r"^--\s*needs:\s*(.+)$", re.MULTILINE)
 _PUBLISHED_SCHEMAS = (
     *("prompt", "prompt_live", "prompt_at", "prompt_history", "science"),
-    *("rubin", "rubin_live", "rubin_at"),
+    *("prompt_changes", "rubin", "rubin_live", "rubin_at"),
 )
 # Partitions are made by ledger.ensure_partitions, not by migrations.
 _PARTITION = re.compile(r"_(p\d{6}|s\d+)$")
@@ -75,7 +75,8 @@ def _files() -> list[Item]:
 
 def replay_items(dictionary: dd.Dictionary) -> list[Item]:
     """Everything replayed after the migrations, in an order in which it can be made."""
-    items = {item.name: item for item in [*_files(), *published.items(dictionary), *rubin.items()]}
+    generated = [*published.items(dictionary), *changes.items(dictionary), *rubin.items()]
+    items = {item.name: item for item in [*_files(), *generated]}
     graph = {name: sorted(item.needs) for name, item in sorted(items.items())}
     missing = sorted({n for needs in graph.values() for n in needs} - set(items))
     if missing:

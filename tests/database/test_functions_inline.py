@@ -37,6 +37,7 @@ NOT_INLINED = {
     "ln_same_moving": "shares sums of matrices through a sub-select",
     "ln_same_object": "names ln_same_moving for the rare case",
     "light_curve": "returns rows; inlined in FROM, see test_light_curve.py",
+    "object_history": "returns rows; inlined in FROM",
     "polygon": "collects vertices with a sub-select",
     "tai_now": "volatile: the clock is read once and used twice",
     "mjd_now": "volatile, through tai_now",

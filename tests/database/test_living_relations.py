@@ -242,3 +242,91 @@ def test_the_history_of_a_relation_that_shows_another_whole(story):
     assert [v for (v,) in views if not re.fullmatch("|".join(LIVING).lower(), v)] == [
         "diaobjectfull"
     ]
+
+
+def changes(desk, name, since, until):
+    """What the database says has changed, by key, and what both instants show."""
+    key = ", ".join(DD[name].key)
+    told = {
+        row[0]: (row[1], set(row[2] or ()))
+        for row in desk.all(
+            f"SELECT concat_ws(',', {key}), change, columns FROM prompt_changes.{name}(%s, %s)",
+            since,
+            until,
+        )
+    }
+    columns = [c for c in DD[name].columns if c.name not in DD[name].key]
+    shown = ", ".join(c.sql_name for c in columns)
+    before, after = (
+        {
+            row[0]: row[1:]
+            for row in desk.all(
+                f"SELECT concat_ws(',', {key}), {shown} FROM prompt_at.{name}(%s)", t
+            )
+        }
+        for t in (since, until)
+    )
+    wanted = {k: ("new", set()) for k in set(after) - set(before)}
+    wanted |= {k: ("gone", set()) for k in set(before) - set(after)}
+    for k in set(before) & set(after):
+        differ = {c.name for c, a, b in zip(columns, before[k], after[k], strict=True) if a != b}
+        if differ:
+            wanted[k] = ("changed", differ)
+    return told, wanted
+
+
+@pytest.mark.requirement("GEN-20")
+@pytest.mark.parametrize("name", LIVING)
+def test_what_changed_between_two_instants_is_what_the_two_answers_differ_in(story, name):
+    desk, epochs = story
+    all_epochs = [e for (e,) in desk.all("SELECT epochTai FROM ledger.epoch ORDER BY 1")]
+    told, wanted = changes(desk, name, epochs[name] - US, epochs[name])
+    assert told == wanted
+    assert told
+    assert {kind for kind, _ in told.values()} == {"changed"}
+    assert set().union(*(columns for _, columns in told.values())) == {CHANGES[name][0]}
+    for since, until in zip(all_epochs[::2], all_epochs[5::3], strict=False):
+        told, wanted = changes(desk, name, since, until)
+        assert told == wanted
+    # The late visit came and was withdrawn again: between then and now its rows are nowhere.
+    told, _ = changes(desk, "DIASource", all_epochs[0], all_epochs[-1])
+    assert len(told) == desk.one("SELECT count(*) FROM prompt_live.diasource")
+    with pytest.raises(psycopg2.Error, match="later than the horizon"):
+        desk.all(
+            f"SELECT * FROM prompt_changes.{name}(%s, ledger.horizon() + interval '1 hour')",
+            all_epochs[0],
+        )
+    desk.connection.rollback()
+
+
+@pytest.mark.requirement("GEN-20")
+def test_the_history_of_one_object(story):
+    desk, epochs = story
+    withdrawn = desk.one(
+        "SELECT diaobjectid FROM prompt_history.diaobject WHERE ra BETWEEN 24.9 AND 25.1"
+    )
+    events = desk.all(
+        "SELECT event FROM science.object_history(ARRAY[%s]) ORDER BY tai, event", withdrawn
+    )
+    assert [e for (e,) in events] == ["founded", "source gained", "closed", "source lost"]
+    # At the re-link of the sources all went to the object with the largest id of then.
+    moved = desk.all(
+        "SELECT o.diaobjectid, event, diasourceid, midpointtai "
+        "FROM prompt_at.diaobject(%s) AS o "
+        "CROSS JOIN LATERAL science.object_history(ARRAY[o.diaobjectid]) "
+        "WHERE tai = %s ORDER BY 1, 2",
+        epochs["DIASource"], epochs["DIASource"],
+    )  # fmt: skip
+    gained = {row[2]: row[0] for row in moved if row[1] == "source gained"}
+    lost = {row[2]: row[0] for row in moved if row[1] == "source lost"}
+    assert gained
+    assert set(gained) == set(lost)
+    assert len(set(gained.values())) == 1
+    links = dict(
+        desk.all(
+            "SELECT diasourceid, diaobjectid FROM prompt_at.diasource(%s)", epochs["DIASource"]
+        )
+    )
+    assert all(links[source] == owner for source, owner in gained.items())
+    assert all(owner != gained[source] for source, owner in lost.items())
+    assert {row[3] for row in moved} <= {MJD, MJD + 1}

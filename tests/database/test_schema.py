@@ -41,8 +41,8 @@ SELECT 'view', format('%%s.%%s', schemaname, viewname), definition FROM pg_views
 WHERE schemaname = ANY(%(schemas)s)
 """
 SCHEMAS = [
-    "ledger", "prompt", "prompt_at", "prompt_history", "prompt_live", "prompt_store", "rubin",
-    "rubin_at", "rubin_live", "science", "staging",
+    "ledger", "prompt", "prompt_at", "prompt_changes", "prompt_history", "prompt_live",
+    "prompt_store", "rubin", "rubin_at", "rubin_live", "science", "staging",
 ]  # fmt: skip
 
 

@@ -1,0 +1,62 @@
+"""What changed between two instants: ``prompt_changes.X(since, until)`` for each living relation.
+
+One row for each row of the relation that is not the same at both instants: its key, whether it is
+new, changed or gone, and which columns differ (design section 8; GEN-20). What happened in between
+and was undone again does not show; ``prompt_history.X`` has that.
+"""
+
+from skyledger import dictionary as dd
+from skyledger.database.metadata import sql_type
+from skyledger.database.published import Item, quote
+
+
+def _function(relation: dd.Relation) -> Item:
+    name = relation.sql_name
+    key = [relation[k] for k in relation.key]
+    columns = [c for c in relation.columns if c.name not in relation.key]
+    differ = ",\n      ".join(
+        f"CASE WHEN a.{c.sql_name} IS DISTINCT FROM b.{c.sql_name} THEN '{c.name}' END"
+        for c in columns
+    )
+    shown = ", ".join(c.sql_name for c in relation.columns)
+    result = ", ".join(f"{c.sql_name} {sql_type(c).compile()}" for c in key)
+    match = " AND ".join(f"a.{c.sql_name} = b.{c.sql_name}" for c in key)
+    keys = ", ".join(f"coalesce(a.{c.sql_name}, b.{c.sql_name})" for c in key)
+    first = key[0].sql_name
+    return Item(
+        f"prompt_changes.{name}",
+        "routine",
+        f"""CREATE FUNCTION prompt_changes.{name}(since timestamp, until timestamp)
+RETURNS TABLE ({result}, change text, columns text[])
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
+BEGIN ATOMIC
+  SELECT * FROM (
+    SELECT {keys},
+      CASE WHEN a.{first} IS NULL THEN 'new' WHEN b.{first} IS NULL THEN 'gone'
+        ELSE 'changed' END,
+      CASE WHEN a.{first} IS NOT NULL AND b.{first} IS NOT NULL THEN array_remove(ARRAY[
+      {differ}], NULL) END
+    FROM (
+      SELECT {shown} FROM prompt_history.{name}
+      WHERE createdtai <= since AND deletedtai >= since AND deletedtai < until
+    ) AS a FULL JOIN (
+      SELECT {shown} FROM prompt_history.{name}
+      WHERE createdtai > since AND createdtai <= until AND deletedtai >= until
+    ) AS b ON {match}
+    WHERE (SELECT ledger.settled(since)) AND (SELECT ledger.settled(until))
+  ) AS c ({", ".join(k.sql_name for k in key)}, change, columns)
+  WHERE c.columns IS NULL OR cardinality(c.columns) > 0;
+END;
+COMMENT ON FUNCTION prompt_changes.{name}(timestamp, timestamp) IS """
+        + quote(
+            f"Rows of {relation.name} that are not the same at two instants of ledger time (TAI), "
+            f"since before until: new, changed or gone, with the names of the columns that differ."
+        )
+        + ";",
+        (f"prompt_history.{name}", "ledger.settled"),
+    )
+
+
+def items(dictionary: dd.Dictionary) -> list[Item]:
+    """Build the functions of schema ``prompt_changes``."""
+    return [_function(relation) for relation in dictionary.of_kind("living")]
