@@ -282,7 +282,7 @@ STATEMENTS = [
     ("SET ROLE skyledger", "permission denied"),
     ("SET ROLE skyledger_ingest", "permission denied"),
     ("COPY (SELECT 1) TO PROGRAM 'true'", "permission denied|must be"),
-    ("COPY (SELECT 1) TO '/tmp/a'", "permission denied|must be"),
+    ("COPY (SELECT 1) TO '/var/a'", "permission denied|must be"),
     ("CREATE TABLE public.mine (a int)", "read-only|permission denied"),
     ("CREATE SCHEMA mine", "read-only|permission denied"),
     ("UPDATE prompt_store.diasource SET psflux = 1", "permission denied"),
