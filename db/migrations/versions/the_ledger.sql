@@ -200,3 +200,32 @@ BEGIN
     EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I %s INCLUDE (createdtai)', c.place, c.name, c.rule);
   END LOOP;
 END $$;
+
+-- Which DIAObjects get forced photometry: two empty tables.
+CREATE TABLE ledger.forcedobject (
+	diaobjectid BIGINT NOT NULL, 
+	addedtai TIMESTAMP WITHOUT TIME ZONE NOT NULL, 
+	reason TEXT NOT NULL, 
+	CONSTRAINT forcedobject_pkey PRIMARY KEY (diaobjectid), 
+	CONSTRAINT forcedobject_values CHECK (diaobjectid >= 0)
+);
+COMMENT ON TABLE ledger.forcedobject IS 'DIAObjects that get forced photometry whatever the policy is, because somebody watches them.';
+COMMENT ON COLUMN ledger.forcedobject.diaobjectid IS 'diaObjectId: Identifier of the DIAObject; it may be closed meanwhile.';
+COMMENT ON COLUMN ledger.forcedobject.addedtai IS 'addedTai: Ledger time at which the object was added (TAI).';
+COMMENT ON COLUMN ledger.forcedobject.reason IS 'reason: Why, in the operator''s words.';
+CREATE TABLE ledger.forcedpolicy (
+	settai TIMESTAMP WITHOUT TIME ZONE NOT NULL, 
+	forcedpolicy TEXT NOT NULL, 
+	minsources INTEGER, 
+	newerthan DOUBLE PRECISION, 
+	reason TEXT NOT NULL, 
+	CONSTRAINT forcedpolicy_pkey PRIMARY KEY (settai), 
+	CONSTRAINT forcedpolicy_rule1 CHECK (forcedPolicy = 'all' OR (forcedPolicy = 'limited' AND (minSources IS NOT NULL OR newerThan IS NOT NULL))), 
+	CONSTRAINT forcedpolicy_values CHECK (minsources >= 1 AND newerthan NOT IN ('NaN', 'Infinity', '-Infinity') AND newerthan >= 0)
+);
+COMMENT ON TABLE ledger.forcedpolicy IS 'Which DIAObjects get forced photometry in every visit that covers them. The newest row counts; without one it is all of them, as the document has it.';
+COMMENT ON COLUMN ledger.forcedpolicy.settai IS 'setTai: Ledger time from which the policy counts (TAI).';
+COMMENT ON COLUMN ledger.forcedpolicy.forcedpolicy IS 'forcedPolicy: Name of the policy: all, or limited to the objects described in this row and those of ForcedObject.';
+COMMENT ON COLUMN ledger.forcedpolicy.minsources IS 'minSources: Objects of at least so many DIASources are forced; NULL does not ask for sources.';
+COMMENT ON COLUMN ledger.forcedpolicy.newerthan IS 'newerThan: Objects first seen less than this before the visit are forced; NULL does not ask for age. [d]';
+COMMENT ON COLUMN ledger.forcedpolicy.reason IS 'reason: Why, in the operator''s words.';

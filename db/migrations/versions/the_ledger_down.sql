@@ -1,5 +1,8 @@
 -- Undoes the_ledger.sql, sections in reverse order.
 
+DROP TABLE ledger.forcedpolicy;
+DROP TABLE ledger.forcedobject;
+
 DO $$
 DECLARE c record;
 BEGIN
