@@ -144,13 +144,12 @@ def _stage_forced(
 
 def _stage_visit(
     connection: Any, cursor: Any, number: int, found: Sequence[Measured], provenance: int
-) -> None:
+) -> int:
+    """Copy what was measured of a visit into the slot; returns the number of DIASources."""
     dictionary = dd.shipped()
-    visit_id = found[0].frame.visit.visit_id
-    if _one(cursor, "SELECT 1 FROM prompt_store.visit WHERE visitid = %s", visit_id) is None:
-        row = rows.visit(found[0].frame, provenance)
-        stage(connection, dictionary["Visit"], rows.table([row], dictionary["Visit"]), number)
-    listed = []
+    row = rows.visit(found[0].frame, provenance)
+    stage(connection, dictionary["Visit"], rows.table([row], dictionary["Visit"]), number)
+    listed, sources = [], 0
     for one in found:
         if one.detector:
             names = ", ".join(name.lower() for name in one.detector)
@@ -159,67 +158,125 @@ def _stage_visit(
                 f"VALUES ({', '.join(['%s'] * len(one.detector))}) ON CONFLICT DO NOTHING",
                 list(one.detector.values()),
             )
-        row = {**(one.ccd_visit or {}), "provenanceId": provenance}
-        before = _one(
-            cursor,
-            "SELECT createdtai FROM prompt_store.ccdvisit WHERE ccdvisitid = %s",
-            one.frame.visit.ccd_visit_id,
-        )
-        row["replacesTai"] = np.datetime64(before[0]) if before else None
-        listed.append(row)
+        listed.append({**(one.ccd_visit or {}), "provenanceId": provenance})
+        if one.sources is not None and len(one.sources):
+            table = _identified(cursor, one.sources, one)
+            sources += stage(connection, dictionary["DIASource"], table, number)
     stage(connection, dictionary["CcdVisit"], rows.table(listed, dictionary["CcdVisit"]), number)
+    return sources
 
 
-def _require_visit(cursor: Any, batch: int, visit_id: int) -> None:
-    """Refuse a visit whose own rows broke a rule: without them its sources mean nothing."""
-    broken = _one(
-        cursor,
-        "SELECT string_agg(reason, '; ') FROM ledger.rejected "
-        "WHERE batchid = %s AND relation IN ('Visit', 'CcdVisit')",
-        batch,
-    )[0]
-    if broken is not None:
-        raise DataRejectedError(
-            f"visit {visit_id}: {broken}; correct the header of the frame, then run the same "
-            f"command again"
-        )
+def _meet_the_store(cursor: Any, number: int) -> None:
+    """Tell the staged rows of a visit what is stored by now: asked again at every attempt."""
+    cursor.execute(
+        "DELETE FROM staging.visit AS s USING prompt_store.visit AS c "
+        "WHERE s.slot = %s AND c.visitid = s.visitid",
+        (number,),
+    )
+    cursor.execute(
+        "UPDATE staging.ccdvisit AS s SET replacestai = c.createdtai "
+        "FROM prompt_store.ccdvisit AS c WHERE s.slot = %s AND c.ccdvisitid = s.ccdvisitid",
+        (number,),
+    )
 
 
-def _load(
-    connection: Any,
-    number: int,
-    batch: int,
-    found: Sequence[Measured],
-    provenance: int,
-    force: Forcer,
-) -> dict[str, int]:
-    """Stage everything of a visit and compute what follows from it; returns row counts."""
-    counts = {"DIASource": 0, "DIAForcedSource": 0, "rejected": 0}
+def _refused(cursor: Any, batch: int, visit_id: int) -> dict[int | None, str]:
+    """Reasons of the detectors whose own row broke a rule; under None that of the visit.
+
+    Without these rows what was measured on them means nothing, and was refused with them.
+    """
+    cursor.execute(
+        "SELECT (content->>'detector')::integer, string_agg(reason, '; ') FROM ledger.rejected "
+        "WHERE batchid = %s AND relation IN ('Visit', 'CcdVisit') GROUP BY 1",
+        (batch,),
+    )
+    return {
+        detector: f"visit {visit_id}: {broken}; correct the header of the frame, then run the same "
+        f"command again"
+        for detector, broken in cursor.fetchall()
+    }
+
+
+@dataclass
+class _Loaded:
+    """What an attempt has computed: row counts, and the detectors it had to leave out."""
+
+    counts: dict[str, int]
+    refused: dict[int | None, str]
+
+
+def _compute(
+    connection: Any, number: int, batch: int, found: Sequence[Measured], force: Forcer
+) -> _Loaded:
+    """Validate the staged rows of a visit and compute what follows from them."""
+    visit_id = found[0].frame.visit.visit_id
     with connection.cursor() as cursor:
-        _stage_visit(connection, cursor, number, found, provenance)
-        for one in found:
-            if one.sources is not None and len(one.sources):
-                table = _identified(cursor, one.sources, one)
-                counts["DIASource"] += stage(connection, dd.shipped()["DIASource"], table, number)
-        counts["rejected"] += _one(
-            cursor, "SELECT staging.validate(%s::smallint, %s)", number, batch
-        )[0]
-        _require_visit(cursor, batch, found[0].frame.visit.visit_id)
+        _meet_the_store(cursor, number)
+        rejected = _one(cursor, "SELECT staging.validate(%s::smallint, %s)", number, batch)[0]
+        refused = _refused(cursor, batch, visit_id) if rejected else {}
+        counts = {"DIAForcedSource": 0, "rejected": rejected}
+        good = [one for one in found if one.frame.visit.detector not in refused]
+        if None in refused or not good:
+            return _Loaded(counts, refused)
         _matched, new = _one(cursor, "SELECT * FROM staging.associate(%s::smallint)", number)
         counts["new DIAObject"] = new
         counts["DIAObject"] = _one(cursor, "SELECT staging.characterize(%s::smallint)", number)[0]
-        for one in found:
+        cursor.execute("SELECT staging.nearby(%s::smallint)", (number,))
+        for one in good:
             counts["DIAForcedSource"] += _stage_forced(connection, cursor, number, one, force)
         cursor.execute("SELECT staging.characterize_fluxes(%s::smallint)", (number,))
-        refused = _one(
+        rejected = _one(
             cursor, "SELECT staging.validate_diaforcedsource(%s::smallint, %s)", number, batch
         )[0]
         cursor.execute(
             "UPDATE ledger.batch SET nrejected = nrejected + %s WHERE batchid = %s",
-            (refused, batch),
+            (rejected, batch),
         )
-        counts["rejected"] += refused
-    return counts
+        counts["rejected"] += rejected
+    return _Loaded(counts, refused)
+
+
+def _publish(
+    connection: Any,
+    number: int,
+    batch: int,
+    found: Sequence[Measured],
+    force: Forcer,
+    outcome: Published,
+    run: str,
+) -> None:
+    """Compute and publish a staged visit; if others have changed its objects meanwhile, again."""
+    with connection.cursor() as cursor:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                loaded = _compute(connection, number, batch, found, force)
+                whole = loaded.refused.get(None)
+                told = {
+                    one.frame.visit.detector: whole or loaded.refused.get(one.frame.visit.detector)
+                    for one in found
+                }
+                failures = [(detector, reason) for detector, reason in told.items() if reason]
+                for detector, reason in failures:
+                    cursor.execute(
+                        "SELECT ledger.fail_delivery(%s, %s, %s::smallint, %s, %s)",
+                        (batch, outcome.visit_id, detector, run, reason),
+                    )
+                if len(failures) == len(found):
+                    cursor.execute("SELECT ledger.fail_batch(%s, %s)", (batch, failures[0][1]))
+                else:
+                    outcome.epoch = _one(cursor, "SELECT ledger.publish(%s)", batch)[0]
+                    outcome.counts |= loaded.counts
+                connection.commit()
+            except (psycopg2.errors.SerializationFailure, psycopg2.errors.UniqueViolation):
+                # Another session changed the same objects, or was first with the row of the
+                # visit: compute from what is now known. What is staged stays.
+                connection.rollback()
+                if attempt == _ATTEMPTS:
+                    _give_up(connection, batch, f"other publications interfered {attempt} times")
+                    raise
+            else:
+                outcome.failures += failures
+                return
 
 
 def publish_visit(
@@ -248,7 +305,8 @@ def publish_visit(
     -------
     Published
         With the reason of every detector that failed; their deliveries are marked and can be
-        tried again. A detector that was published before is skipped.
+        tried again. A detector that was published before is skipped; if another session is about
+        to publish one of them, all fail and nothing is marked.
     """
     visit_id = found[0].frame.visit.visit_id
     outcome = Published(visit_id)
@@ -269,7 +327,7 @@ def publish_visit(
                 run,
                 number,
             )
-        except psycopg2.errors.UniqueViolation as error:
+        except (psycopg2.errors.UniqueViolation, psycopg2.errors.LockNotAvailable) as error:
             connection.rollback()
             said = f"{error.diag.message_primary}; {error.diag.message_hint}"
             outcome.failures = [(detector, said) for detector in sorted(by_detector)]
@@ -289,28 +347,22 @@ def publish_visit(
             connection.commit()
             return outcome
         connection.commit()
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                outcome.counts = _load(connection, number, batch, good, provenance, force)
-                outcome.epoch = _one(cursor, "SELECT ledger.publish(%s)", batch)[0]
-                connection.commit()
-                break
-            except psycopg2.errors.SerializationFailure:
-                # Another visit changed the same objects meanwhile: compute from what is now known.
-                connection.rollback()
-                if attempt == _ATTEMPTS:
-                    _give_up(connection, batch, f"other publications interfered {attempt} times")
-                    raise
-            except DataRejectedError as error:
-                _give_up(connection, batch, str(error))
-                outcome.failures += [(one.frame.visit.detector, str(error)) for one in good]
-                return outcome
-            except KeyboardInterrupt:
-                _give_up(connection, batch, "interrupted; run the same command again")
-                raise
-            except BaseException as error:
-                _give_up(connection, batch, f"{type(error).__name__}: {error}".strip())
-                raise
+        try:
+            sources = _stage_visit(connection, cursor, number, good, provenance)
+            connection.commit()
+            _publish(connection, number, batch, good, force, outcome, run)
+        except DataRejectedError as error:
+            _give_up(connection, batch, str(error))
+            outcome.failures += [(one.frame.visit.detector, str(error)) for one in good]
+            return outcome
+        except KeyboardInterrupt:
+            _give_up(connection, batch, "interrupted; run the same command again")
+            raise
+        except BaseException as error:
+            _give_up(connection, batch, f"{type(error).__name__}: {error}".strip())
+            raise
+    if outcome.epoch is not None:
+        outcome.counts["DIASource"] = sources
     log.info("visit %s published at %s: %s", visit_id, outcome.epoch, outcome.counts)
     return outcome
 

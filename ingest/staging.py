@@ -1,7 +1,9 @@
 """Staging slots: where a worker's rows wait for their publication (design section 7).
 
 A slot belongs to the session that holds its advisory lock; when that session dies the slot is
-free again, and its next owner empties it. Other sessions of the same visit may copy into it.
+free again, and its next owner empties it. Other sessions may copy into it beside the owner, the
+detectors of a visit for one: each calls :func:`join`, stages its rows and commits, and the owner
+publishes when all have done so.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,21 +44,72 @@ def slot(connection: Any) -> Iterator[int]:
                 f"all {md.SLOTS} staging slots are in use; wait for a running `skyledger process`"
             )
         try:
-            cursor.execute("SELECT staging.clear(%s::smallint)", (number,))
             # An open batch of a slot that is free belongs to nobody any more.
             cursor.execute(
                 "SELECT ledger.fail_batch(batchid, 'its session ended before the publication') "
                 "FROM ledger.batch WHERE slot = %s AND state = 'open'",
                 (number,),
             )
+            connection.commit()  # before the slot is emptied: nobody can join it from here on
+            cursor.execute("SELECT staging.clear(%s::smallint)", (number,))
             connection.commit()
             yield number
         finally:
             # A session that has died has given its lock back already.
             with suppress(psycopg2.OperationalError, psycopg2.InterfaceError):
                 connection.rollback()
+                _vacuum(connection, number)
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", (_LOCK_CLASS, number))
                 connection.commit()
+
+
+def _vacuum(connection: Any, number: int) -> None:
+    """Empty a slot and give its room back: the rows of many visits would pile up as dead ones.
+
+    Who does not own the tables leaves that to autovacuum.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT staging.clear(%s::smallint)", (number,))
+        cursor.execute(
+            "SELECT string_agg(format('staging.%%I', c.relname), ', ') FROM pg_class AS c "
+            "WHERE c.relnamespace = 'staging'::regnamespace AND c.relkind = 'r' "
+            "AND c.relname LIKE %s AND pg_relation_size(c.oid) > 0 "
+            "AND pg_has_role(c.relowner, 'MEMBER')",
+            (rf"%\_s{number}",),
+        )
+        (tables,) = cursor.fetchone()
+        connection.commit()
+        if tables is not None:
+            connection.autocommit = True
+            try:
+                cursor.execute(f"VACUUM (SKIP_LOCKED) {tables}")
+            finally:
+                connection.autocommit = False
+
+
+def join(connection: Any, batch: int) -> int:
+    """Return the slot of an open batch of another session, to stage rows in it.
+
+    Parameters
+    ----------
+    connection
+        psycopg2 connection; until the end of its transaction the slot is not emptied.
+    batch
+        The batch; its owner publishes once this transaction is committed.
+
+    Raises
+    ------
+    DataRejectedError
+        If the batch is over: published, failed or taken from its dead session.
+    """
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute("SELECT ledger.join_batch(%s)", (batch,))
+        except psycopg2.errors.ObjectNotInPrerequisiteState as error:
+            raise DataRejectedError(
+                f"{error.diag.message_primary}. {error.diag.message_hint}"
+            ) from error
+        return int(cursor.fetchone()[0])
 
 
 def _check_layout(cursor: Any, relation: dd.Relation, names: list[str]) -> None:

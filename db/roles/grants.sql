@@ -64,7 +64,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA staging TO skyledge
 GRANT SELECT ON ledger.batch, ledger.delivery, ledger.rejected TO skyledger_ingest;
 GRANT EXECUTE ON FUNCTION ledger.publish(bigint), ledger.fail_batch(bigint, text),
   ledger.fail_delivery(bigint, bigint, smallint, text, text),
-  ledger.open_batch(text, bigint, smallint[], text, smallint),
+  ledger.open_batch(text, bigint, smallint[], text, smallint), ledger.join_batch(bigint),
   ledger.ensure_partitions(double precision, double precision), ledger.heartbeat(),
   ledger.status(),
   ledger.withdraw(bigint, text), ledger.withdraw_sources(bigint[], text),

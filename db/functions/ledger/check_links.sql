@@ -8,10 +8,10 @@ LANGUAGE plpgsql AS $$
 DECLARE
   broken bigint;
 BEGIN
-  SELECT f.diaobjectid INTO broken FROM staging.diaforcedsource AS f
+  -- No LIMIT: it would make the planner expect a hit at once, and look up row after row.
+  SELECT min(f.diaobjectid) INTO broken FROM staging.diaforcedsource AS f
   WHERE f.slot = in_slot AND f.iswithdrawal IS NOT TRUE AND NOT EXISTS (
-    SELECT FROM prompt_store.diaobject AS o WHERE o.diaobjectid = f.diaobjectid)
-  LIMIT 1;
+    SELECT FROM prompt_store.diaobject AS o WHERE o.diaobjectid = f.diaobjectid);
   IF broken IS NULL THEN
     SELECT o.diaobjectid INTO broken FROM staging.diaobject AS o
     WHERE o.slot = in_slot AND o.iswithdrawal AND (

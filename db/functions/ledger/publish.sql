@@ -1,9 +1,10 @@
 -- publish: the only way rows become visible. Everything is computed and staged before; under the
--- lock the staged rows are only carried over (design section 5; GEN-19, L1DB-02).
+-- lock the staged rows are only carried over (design section 5; GEN-19, L1DB-02). The rows of a
+-- visit are joined in memory.
 -- needs: ledger.draw, ledger.publish_relations, ledger.check_links, science.tai_now
 CREATE OR REPLACE FUNCTION ledger.publish(in_batch bigint)
 RETURNS timestamp
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_catalog
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_catalog SET work_mem = '64MB'
 AS $$
 DECLARE
   b ledger.batch%ROWTYPE;
