@@ -4,11 +4,13 @@ A mapping (a TOML file) says which column of the catalogue is what, and in which
 comes out in the units of the dictionary, with the reason for every row that cannot be used.
 """
 
+import csv
 import tomllib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +19,8 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 from astropy import units
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
+from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from skyledger.errors import ConfigurationError, DataRejectedError
@@ -179,6 +183,8 @@ def _csv(path: Path, wanted: list[str]) -> Iterator[_Chunk]:
         _require(path, wanted, names)
         reader = pcsv.open_csv(
             path,
+            # Bytes of any kind become letters, so that a line with odd ones can be refused.
+            read_options=pcsv.ReadOptions(column_names=names, skip_rows=1, encoding="latin1"),
             parse_options=pcsv.ParseOptions(invalid_row_handler=odd),
             convert_options=pcsv.ConvertOptions(
                 # Text, so that one word among the numbers costs its own row and no more.
@@ -200,8 +206,8 @@ def _csv(path: Path, wanted: list[str]) -> Iterator[_Chunk]:
 def _csv_names(path: Path) -> list[str]:
     """Names in the first line of a CSV file."""
     with pa.input_stream(str(path), compression="detect") as stream:
-        head = stream.read(1 << 20).split(b"\n", 1)[0].decode(errors="replace")
-    return [name.strip().strip('"') for name in head.strip().split(",")]
+        head = stream.read(1 << 20).split(b"\n", 1)[0].decode("utf-8-sig", errors="replace")
+    return [name.strip() for row in csv.reader([head.replace("\0", "")]) for name in row]
 
 
 def _parquet(path: Path, wanted: list[str]) -> Iterator[_Chunk]:
@@ -215,18 +221,26 @@ def _parquet(path: Path, wanted: list[str]) -> Iterator[_Chunk]:
 
 
 def _fits(path: Path, wanted: list[str]) -> Iterator[_Chunk]:
+    # The file is opened here, since astropy leaves those open that it cannot read.
     try:
-        with fits.open(path, memmap=True) as file:
-            tables = [hdu for hdu in file if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
-            if not tables:
-                raise DataRejectedError(f"{path} holds no table, only images")
-            table = tables[0]
+        with path.open("rb") as raw:
+            table = _first_table(path, raw)
             _require(path, wanted, list(table.columns.names))
             for start in range(0, len(table.data), ROWS):
                 rows = table.data[start : start + ROWS]
                 yield {name: _fits_column(rows, table.columns[name]) for name in wanted}, []
-    except OSError as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, VerifyError) as error:
         raise _unreadable(path, "FITS", error) from error
+
+
+def _first_table(path: Path, raw: BinaryIO) -> Any:
+    with warnings.catch_warnings():
+        # A file that astropy can mend is good enough.
+        warnings.simplefilter("ignore", AstropyWarning)
+        for hdu in fits.open(raw, memmap=not path.name.endswith(".gz")):
+            if isinstance(hdu, fits.BinTableHDU | fits.TableHDU):
+                return hdu
+    raise DataRejectedError(f"{path} holds no table")
 
 
 def _fits_column(rows: Any, column: Any) -> pa.Array:

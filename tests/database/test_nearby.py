@@ -167,3 +167,68 @@ def test_the_closed_form_is_the_integral_over_true_place_and_motion(connection, 
     for moving in (False, True):
         own = (*a, m_dia[0, 0], m_dia[0, 1], m_dia[1, 1]) if moving else (None,) * 5
         assert same(connection, *given, *own) == pytest.approx(np.log(integral[moving]), abs=1e-6)
+
+
+@pytest.mark.requirement("L1DB-19")
+def test_the_probability_is_the_fraction_of_matches(fresh_database, tmp_path):
+    """4,000 DIAObjects, of which half are stars, a fifth galaxies, the others anywhere.
+
+    The catalogue is dense enough (a star in 10, a galaxy in 20 arcsec**2) and the errors so large
+    (0.5 arcsec) that neighbours are often wrong. The sum of P must be the number of matches, in all
+    and in bins of P, within three of its own standard deviations, and 2 % for stars so fast that
+    they are no longer among the three nearest.
+    """
+    rng = np.random.default_rng(11)
+    side, n, sigma = 0.1, 4000, 0.5
+    area = (side * 3600) ** 2
+    n_star, n_galaxy = int(area / 10), int(area / 20)
+    xy = rng.uniform(0, side, (2, n_star + n_galaxy)) + np.array([[40.0], [-side / 2]])
+    extended = (np.arange(n_star + n_galaxy) >= n_star).astype(float)
+    connection = fresh_database.connect()
+    years = (61000.0 - 57388.5) / 365.25
+    load(
+        connection,
+        tmp_path,
+        ra=xy[0],
+        decl=xy[1],
+        extendedness=extended,
+        epoch=np.full(xy.shape[1], 57388.5),
+    )
+    inner = np.flatnonzero(
+        (np.abs(xy[0] - 40 - side / 2) < side / 2 - 0.005) & (np.abs(xy[1]) < side / 2 - 0.005)
+    )
+    kind = rng.choice(3, n, p=[0.5, 0.2, 0.3])
+    chosen = np.where(
+        kind == 0,
+        rng.choice(inner[inner < n_star], n),
+        rng.choice(inner[inner >= n_star], n),
+    )
+    # Stars move as the prior says; a catalogue without errors is taken to be good to 0.1 arcsec.
+    drift = rng.choice([w for _, w in PRIOR], n, p=[s for s, _ in PRIOR]) * years * (kind == 0)
+    spread = np.sqrt(sigma**2 + 0.1**2 + 0.01**2 + drift**2) / 3600
+    place = xy[:, chosen] + rng.normal(size=(2, n)) * spread
+    anywhere = rng.uniform(0.005, side - 0.005, (2, n)) + np.array([[40.0], [-side / 2]])
+    place = np.where(kind == 2, anywhere, place)
+    with connection.cursor() as cursor:
+        # The catalogue fills a small part of its pixel: the density where it is shall count.
+        cursor.execute(
+            "UPDATE ledger.releasedensity SET nstars = %s, ngalaxies = %s",
+            (round(PIXEL / 10), round(PIXEL / 20)),
+        )
+        own = stage_objects(cursor, *place, err=sigma)
+        cursor.execute("SELECT staging.nearby(0::smallint)")
+        rows = found(cursor)
+    connection.close()
+    p, true = [], []
+    for k in range(n):
+        _, objectids, _, lnps = rows[own[k]]
+        p += [np.exp(v) for v in lnps]
+        match = chosen[k] + 1 if kind[k] < 2 else None
+        true += [i & (2**39 - 1) == match for i in objectids]
+    p, true = np.array(p), np.array(true)
+    for low, high in ((0, 1.01), (0.05, 0.3), (0.3, 0.6), (0.6, 1.01)):
+        part = (p >= low) & (p < high)
+        expected, deviation = p[part].sum(), np.sqrt((p[part] * (1 - p[part])).sum())
+        assert expected > 100
+        assert abs(true[part].sum() - expected) < 3 * deviation + 0.02 * expected
+    assert (p.reshape(n, 6).sum(axis=1) <= 1 + 1e-5).all()
