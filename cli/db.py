@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from cli.database import alias, backup, rehearse, status
+from cli.database import alias, backup, felis, rehearse, status
 from skyledger import settings
 from skyledger.database import connection, extensions, pgsphere, schema
 from skyledger.database.cluster import Cluster, embedded
 from skyledger.errors import DatabaseError
 
 app = typer.Typer(no_args_is_help=True, help="The database server and its schema.")
-for module in (status, backup, rehearse, alias):
+for module in (status, backup, rehearse, felis, alias):
     app.add_typer(module.app)
 
 
