@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import sys
+from functools import cache
 
 import astropy.units as u
 import numpy as np
@@ -54,6 +55,11 @@ def earth(mjd):
     return get_body_barycentric("earth", Time(mjd, format="mjd", scale="tdb")).xyz.to_value(u.au)
 
 
+@cache
+def earth_at(mjd):
+    return earth(mjd)
+
+
 @pytest.mark.requirement("L1DB-17")
 def test_the_earth_is_where_astropy_has_it(connection):
     mjd = np.linspace(33282.0, 69807.0, 3001)  # 1950 to 2050
@@ -100,7 +106,7 @@ def model(p, t, epoch, ra, decl):
     east = np.array([-np.sin(a), np.cos(a), 0])
     north = np.array([-np.cos(a) * np.sin(d), -np.sin(a) * np.sin(d), np.cos(d)])
     years = (t - epoch) / 365.25
-    e = earth(t)
+    e = earth_at(t)
     return np.array(
         [p[0] + p[2] * years - p[4] * (e @ east), p[1] + p[3] * years - p[4] * (e @ north)]
     )

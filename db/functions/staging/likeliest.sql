@@ -220,7 +220,8 @@ def information(obj, changed, mjd):
         obj["diaobjectid"][rows].tolist())
     rows = rows[np.argsort(obj["diaobjectid"][rows])]
     of = rows[np.searchsorted(obj["diaobjectid"][rows], member["diaobjectid"])] if rows.size else rows
-    used = member["mjd"] > oldest[of]
+    used = np.flatnonzero(member["mjd"] > oldest[of])
+    used = used[np.argsort(of[used], kind="stable")]
     member, of = take(member, used), of[used]
     frame = of_frame(frames(np.unique(member["ccdvisitid"])), member["ccdvisitid"])
     xx, yy, xy = (member[k] + frame[k] + add for k, add in (("vra", 1e-8), ("vdecl", 1e-8), ("cov", 0)))
@@ -229,8 +230,10 @@ def information(obj, changed, mjd):
     design = design_of((member["mjd"] - epoch[of]) / YEAR, factors(frame, obj["ra"][of], obj["decl"][of]))
     moved = np.stack(offsets(member["ra"], member["decl"], obj["ra"][of], obj["decl"][of]), 1)
     weighted = np.swapaxes(design, 1, 2) @ weight
-    np.add.at(normal, of, weighted @ design)
-    np.add.at(moment, of, np.einsum("nij,nj->ni", weighted, moved))
+    if of.size:
+        one, first = np.unique(of, return_index=True)
+        normal[one] = np.add.reduceat(weighted @ design, first)
+        moment[one] = np.add.reduceat((weighted @ moved[..., None])[..., 0], first)
 
     # A visit is one that some object here was seen in.
     visits = np.unique(np.round(member["mjd"] * 1440)) / 1440
@@ -366,7 +369,7 @@ changed = read({"id": "c.diaobjectid"}, f"""FROM prompt_store.diasource AS c
     WHERE r.slot = {in_slot} AND r.replacestai IS NOT NULL)""")["id"]
 ids = np.concatenate([obj["diaobjectid"], sso["ssobjectid"]])
 alone = (in_source[i] == 1) & (in_object[j] == 1)
-easy = alone & (m2 < 9) & (cost < -6) & ~np.isin(ids[j], changed)
+easy = alone & (m2 < 16) & (cost < -6) & ~np.isin(ids[j], changed)
 doubtful = np.flatnonzero(known & ~easy)
 if doubtful.size:
     which, of = np.unique(j[doubtful], return_inverse=True)
