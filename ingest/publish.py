@@ -86,30 +86,11 @@ def _identified(cursor: Any, sources: Table, measured: Measured) -> Table:
     return table
 
 
-def _objects_near(cursor: Any, number: int, ccd_visit: dict[str, Any]) -> tuple[Any, Any, Any]:
-    """DIAObjects within the circle around a ccdVisit, new ones included: ids, ra, decl."""
-    footprint = np.array(ccd_visit["footprint"]).reshape(4, 2)
-    away = np.hypot(
-        (footprint[:, 0] - ccd_visit["ra"] + 180) % 360 - 180, footprint[:, 1] - ccd_visit["decl"]
-    )
-    # The corners' distance in plain degrees of ra is an upper bound at any declination.
+def _objects_to_force(cursor: Any, number: int, ccd_visit_id: int) -> tuple[Any, Any, Any]:
+    """DIAObjects the forced policy wants measured on a staged ccdVisit: ids, ra, decl."""
     cursor.execute(
-        "WITH circle AS (SELECT scircle(spoint(radians(%(ra)s), radians(%(decl)s)), "
-        "  radians(least(%(radius)s, 180)::double precision)) AS c) "
-        "SELECT diaobjectid, ra, decl FROM staging.diaobject, circle "
-        "WHERE slot = %(slot)s AND spoint(radians(ra), radians(decl)) <@ c "
-        "UNION ALL "
-        "SELECT o.diaobjectid, o.ra, o.decl FROM prompt_store.diaobject AS o, circle "
-        "WHERE spoint(radians(o.ra), radians(o.decl)) <@ c AND NOT EXISTS "
-        "  (SELECT FROM staging.diaobject AS s WHERE s.slot = %(slot)s "
-        "   AND s.diaobjectid = o.diaobjectid) "
-        "ORDER BY diaobjectid",
-        {
-            "ra": ccd_visit["ra"],
-            "decl": ccd_visit["decl"],
-            "radius": float(away.max()) * 1.01,
-            "slot": number,
-        },
+        "SELECT diaobjectid, ra, decl FROM staging.forced_targets(%s::smallint, %s)",
+        (number, ccd_visit_id),
     )
     found = cursor.fetchall()
     columns = list(zip(*found, strict=True)) if found else [(), (), ()]
@@ -121,8 +102,10 @@ def _stage_forced(
 ) -> int:
     described = measured.ccd_visit or {}
     info = measured.frame.visit
-    objects, ra, decl = _objects_near(cursor, number, described)
-    if not len(objects) or "differencePath" not in described:
+    if "differencePath" not in described:
+        return 0
+    objects, ra, decl = _objects_to_force(cursor, number, info.ccd_visit_id)
+    if not len(objects):
         return 0
     table = force(described, ra, decl)
     if not len(table):

@@ -62,6 +62,11 @@ ALTER FUNCTION ledger.measure_answer(text, text[], boolean, timestamp) OWNER TO 
 GRANT USAGE ON SCHEMA staging TO skyledger_ingest;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA staging TO skyledger_ingest;
 GRANT SELECT ON ledger.batch, ledger.delivery, ledger.rejected TO skyledger_ingest;
+GRANT SELECT ON ledger.forcedpolicy TO skyledger_ingest;
+GRANT SELECT, INSERT, DELETE ON ledger.forcedobject TO skyledger_ingest;
+GRANT EXECUTE ON FUNCTION ledger.is_forced(ledger.forcedpolicy, integer, double precision),
+  ledger.set_forced_policy(text, text, integer, double precision), ledger.forced_growth()
+  TO skyledger_ingest;
 GRANT EXECUTE ON FUNCTION ledger.publish(bigint), ledger.fail_batch(bigint, text),
   ledger.fail_delivery(bigint, bigint, smallint, text, text),
   ledger.open_batch(text, bigint, smallint[], text, smallint), ledger.join_batch(bigint),

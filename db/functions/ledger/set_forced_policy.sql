@@ -10,7 +10,7 @@ AS $$
 DECLARE
   since timestamp;
 BEGIN
-  IF in_policy NOT IN ('all', 'limited')
+  IF in_policy IS NULL OR in_policy NOT IN ('all', 'limited')
     OR (in_policy = 'limited') <> (num_nonnulls(min_sources, newer_than) > 0)
     OR min_sources < 1 OR NOT newer_than BETWEEN 0 AND 1e6 THEN
     RAISE EXCEPTION 'forced policy % with min_sources % and newer_than % days makes no sense',

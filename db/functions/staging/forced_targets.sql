@@ -10,18 +10,17 @@ AS $$
 DECLARE
   circle scircle;
   mjd double precision;
+  centre spoint;
+  corners double precision[];
   policy ledger.forcedpolicy;
 BEGIN
-  SELECT v.midpointtai, scircle(c.centre, least(1.01 * max(c.centre <-> spoint(
-      radians(v.footprint[i]), radians(v.footprint[i + 1]))), pi() / 2))
-  INTO mjd, circle
-  FROM (
-    SELECT s.midpointtai, s.ra, s.decl, s.footprint FROM staging.ccdvisit AS s
-    WHERE s.slot = in_slot AND s.ccdvisitid = in_ccdvisit
-  ) AS v
-  CROSS JOIN LATERAL (SELECT spoint(radians(v.ra), radians(v.decl)) AS centre) AS c
-  CROSS JOIN generate_series(1, 7, 2) AS i
-  GROUP BY v.midpointtai, c.centre;
+  SELECT s.midpointtai, spoint(radians(s.ra), radians(s.decl)), s.footprint
+  INTO mjd, centre, corners
+  FROM staging.ccdvisit AS s WHERE s.slot = in_slot AND s.ccdvisitid = in_ccdvisit;
+  -- A little more than the corners need: objects at the edge have light on the detector.
+  SELECT scircle(centre, least(1.01 * max(centre <-> spoint(
+    radians(corners[i]), radians(corners[i + 1]))), pi() / 2)) INTO circle
+  FROM generate_series(1, 7, 2) AS i;
   IF circle IS NULL THEN
     RAISE EXCEPTION 'ccdVisitId % is not staged in slot %, or has no footprint', in_ccdvisit, in_slot
       USING ERRCODE = 'no_data_found', HINT = 'Stage the row of CcdVisit before its forced photometry.';
