@@ -52,7 +52,18 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 sys.path.append(str(Path(__file__).parent))
-from support.fields import RADIUS, Field, Rows, ccd_visit, filled, forced, of_visit, places, sources
+from support.fields import (
+    RADIUS,
+    Field,
+    Rows,
+    by_detector,
+    ccd_visit,
+    filled,
+    forced,
+    of_visit,
+    places,
+    sources,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 START = 61000.6  # MJD TAI
@@ -226,9 +237,13 @@ class Bench:
         visit, ccd = of_visit(mjd, number)
         ra, decl, names = at.ras[seen], at.decls[seen], at.names[seen]
         n = len(seen)
+        # Every source moves the mean position of its object a little.
+        moved_ra = (ra + self.rng.normal(0, 0.01, n) / 3600) % 360
+        moved_decl = decl + self.rng.normal(0, 0.01, n) / 3600
         given = {
-            "diaObjectId": names, "ra": ra, "decl": decl, "hpx29": ids.hpx29(ra, decl),
-            "radecTai": np.full(n, mjd), "nDiaSources": np.full(n, number),
+            "diaObjectId": names, "ra": moved_ra, "decl": moved_decl,
+            "hpx29": ids.hpx29(ra, decl), "radecTai": np.full(n, mjd),
+            "nDiaSources": np.full(n, number),
             "firstDiaSourceTai": np.full(n, START), "lastDiaSourceTai": np.full(n, mjd),
         }  # fmt: skip
         objects = filled(dd.shipped()["DIAObject"], given, self.rng)
@@ -241,9 +256,8 @@ class Bench:
             "DIAObject": objects,
         }
         size = min(2 * self.sources, len(at.names))
-        measured = np.sort(self.rng.choice(len(at.names), size, replace=False))
-        if not counted:
-            measured = seen
+        measured = self.rng.choice(len(at.names), size, replace=False)
+        measured = measured[by_detector(at.ras[measured], at.decls[measured])]
         rows["DIAForcedSource"] = forced(
             mjd, visit, ccd, at.names[measured], at.ras[measured], at.decls[measured], self.rng
         )
@@ -318,9 +332,9 @@ class Bench:
         visit, ccd = of_visit(mjd, number)
         again = self.rng.choice(len(at.ras), self.sources * 9 // 10, replace=False)
         ra, decl = places(at.ra, at.decl, self.sources - len(again), self.rng)
-        rows = sources(
-            mjd, visit, ccd, np.r_[at.ras[again], ra], np.r_[at.decls[again], decl], self.rng
-        )
+        ra, decl = np.r_[at.ras[again], ra], np.r_[at.decls[again], decl]
+        order = by_detector(ra, decl)
+        rows = sources(mjd, visit, ccd, ra[order], decl[order], self.rng)
 
         def objects(cursor: Any, slot_number: int) -> Rows:
             cursor.execute(
@@ -436,7 +450,8 @@ def run(bench: Bench, chosen: argparse.Namespace) -> None:
             mjd = START + turn * 3 + count * 4e-4
             seen = np.arange(len(at.names))
             if turn:  # the first visit of a field founds its objects and is not counted
-                seen = np.sort(bench.rng.choice(seen, bench.sources, replace=False))
+                seen = bench.rng.choice(seen, bench.sources, replace=False)
+            seen = seen[by_detector(at.ras[seen], at.decls[seen])]
             bench.stored(at, mjd, count, seen, counted=bool(turn))
             print(f"visit {count} of {(each + 1) * len(fields)}", file=sys.stderr)
     analyze(bench)

@@ -34,6 +34,11 @@ def places(ra: float, decl: float, n: int, rng: np.random.Generator) -> tuple[An
     return (ra + away * np.cos(angle) / np.cos(np.radians(decl))) % 360, decls
 
 
+def by_detector(ra: Any, decl: Any) -> NDArray[np.int64]:
+    """Order in which a camera delivers positions: one patch of sky (0.23 deg) after the other."""
+    return np.argsort(ids.hpx29(ra, decl) >> 42, kind="stable")
+
+
 def filled(relation: dd.Relation, given: Rows, rng: np.random.Generator) -> Rows:
     """Return all columns of a relation: those given, random values within the limits elsewhere.
 
