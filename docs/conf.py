@@ -13,6 +13,7 @@ logging.getLogger("alembic").setLevel(logging.WARNING)  # it greets when it is i
 
 import commands  # noqa: E402 - found through the path set above
 import functions  # noqa: E402
+import rubin  # noqa: E402
 import tables  # noqa: E402
 import traceability  # noqa: E402
 import views  # noqa: E402
@@ -47,6 +48,7 @@ def write_pages(_app: Any = None) -> None:
     functions.write(folder)
     traceability.write(folder)
     views.write(folder)
+    rubin.write(folder)
 
 
 def setup(app: Any) -> dict[str, bool]:

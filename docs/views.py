@@ -13,11 +13,15 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|$~#])", r"\\\1", text)
 
 
+def _capital(word: re.Match[str]) -> str:
+    return word[0].capitalize()
+
+
 def display_name(stem: str, text: str) -> str:
     """Spell a relation as the one it is built on: ``diasourcefull`` is DIASourceFull."""
     for base in _PUBLISHED.findall(text):
         if stem.startswith(base.lower()):
-            return f"{base}{stem[len(base) :].capitalize()}"
+            return base + re.sub(r"object|match|full", _capital, stem[len(base) :])
     return stem
 
 
@@ -32,8 +36,10 @@ def section(stem: str, text: str) -> str:
         f"| `{c.name}` | {f'`{c.unit}`' if c.unit else ''} | {_plain(c.description)} |" for c in own
     ]
     body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    tables = {relation.name for relation in dd.shipped().of_kind("living")}
     bases = ", ".join(
-        f"[{base}](tables/{base.lower()}.md)" for base in dict.fromkeys(_PUBLISHED.findall(body))
+        f"[{base}]({f'tables/{base.lower()}.md' if base in tables else f'#{base.lower()}'})"
+        for base in dict.fromkeys(_PUBLISHED.findall(body))
     )
     parts = [f"## {display_name(stem, text)}\n", _plain(said) + "\n", f"Built on {bases}.\n"]
     if rows:

@@ -124,7 +124,7 @@ def test_the_way_from_source_to_object_is_the_two_step_join(archivist):
     assert len(desk.all("SELECT objectId FROM rubin.DiaObject_To_Object_Match")) == 4
 
 
-@pytest.mark.requirement("DMS-REQ-0323", "GEN-29")
+@pytest.mark.requirement("GEN-29")
 def test_observations_of_solar_system_objects_with_magnitudes(archivist):
     desk = archivist
     desk.publish(1, source_rows(1, [10.0], [0.0], [2000.0]))

@@ -196,7 +196,7 @@ QUERIES = {
 }  # fmt: skip
 
 
-@pytest.mark.requirement("L1DB-03", "L1DB-05", "GEN-19", "GEN-29")
+@pytest.mark.requirement("L1DB-05", "GEN-19", "GEN-29")
 @pytest.mark.parametrize("form", ["live", "at", "session"])
 @pytest.mark.parametrize("query", QUERIES)
 def test_everything_goes_through_an_index(filled, query, form):
@@ -214,7 +214,7 @@ def test_everything_goes_through_an_index(filled, query, form):
     assert any(node["Node Type"].startswith(("Index", "Bitmap")) for node in found)
 
 
-@pytest.mark.requirement("L1DB-03")
+@pytest.mark.requirement("GEN-19")
 @pytest.mark.parametrize("relation", ["DIAObject", "DIAObjectFull", "rubin DiaObject"])
 def test_months_that_ended_before_the_instant_are_not_in_the_plan(filled, relation):
     decl = "dec" if relation.startswith("rubin") else "decl"
@@ -231,7 +231,7 @@ def test_months_that_ended_before_the_instant_are_not_in_the_plan(filled, relati
     assert read(live) == {"diaobject"}
 
 
-@pytest.mark.requirement("L1DB-03")
+@pytest.mark.requirement("GEN-19")
 @pytest.mark.parametrize("form", ["live", "at"])
 @pytest.mark.parametrize("relation", ["DIASource", "DIASourceFull", "rubin DiaSource"])
 def test_months_of_observation_are_left_out(filled, form, relation):
@@ -267,7 +267,7 @@ def test_features_are_touched_only_if_named(filled, form):
         }, plan
 
 
-@pytest.mark.requirement("L1DB-03", "GEN-02")
+@pytest.mark.requirement("GEN-02")
 def test_conditions_of_the_store_are_no_work_for_the_planner(connection):
     """Each of those it would study costs a cone a millisecond a partition; see the migration."""
     with connection.cursor() as cursor:

@@ -28,6 +28,7 @@ from processing.instrument import (
     TemplateSeason,
 )
 from skyledger import dictionary, errors, settings
+from skyledger.database import rubin
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = REPOSITORY / "docs"
@@ -204,6 +205,18 @@ def test_every_denormalised_table_is_in_the_reference() -> None:
     assert headings == [path.stem for path in files]
     for column in dictionary.all_derived().values():
         assert f"| `{column.name}` |" in text
+
+
+@pytest.mark.requirement("L1DB-05")
+def test_every_column_of_rubins_and_what_is_missing_is_in_the_reference() -> None:
+    text = generated("rubin").page()
+    for relation in rubin.relations():
+        assert f"\n## {relation.name}\n" in text.replace("\\_", "_")
+        for column in relation.columns:
+            assert f"| `{column.name}` | " in text
+        for name in (n for names in relation.missing for n in names.split(", ")):
+            assert f"`{name}`" in text
+    assert "| `{b}" not in text
 
 
 def test_a_function_without_a_comment_is_refused() -> None:
