@@ -233,6 +233,20 @@ def test_a_standby_answers_as_the_primary_does(primary, home, desk):
         standby.connection.rollback()
         assert standby.one("SELECT ledger.heartbeat()") is None
         assert standby.one("SELECT count(*) FROM ledger.status()") > 20
+
+        # The standby takes over. What may not have reached it is dealt with before it publishes.
+        before = answers(desk, epochs[-1])
+        primary.call("pg_ctl", "promote", f"--pgdata={data}", "--wait")
+        with pytest.raises(psycopg2.Error, match=r"drawn on line (\d).* it is on line (?!\1)\d"):
+            publish(standby, 109)
+        standby.connection.rollback()
+        with standby.connection.cursor() as cursor:
+            cursor.execute("SELECT ledger.restored()")
+            restored = cursor.fetchone()[0]
+        standby.connection.commit()
+        assert publish(standby, 109) > restored > epochs[-1]
+        assert answers(standby, epochs[-1]) == before
+        assert standby.all("SELECT * FROM ledger.audit()") == []
         standby.connection.close()
     finally:
         primary.call("pg_ctl", "stop", f"--pgdata={data}", "--mode=immediate", "--wait")

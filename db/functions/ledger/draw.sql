@@ -1,12 +1,13 @@
 -- draw: opens an epoch under the publication lock, held to the end of the transaction, so that
 -- the epochs visible to anybody are always a prefix (design section 5; GEN-19).
--- needs: ledger.horizon, science.tai_now
+-- needs: ledger.horizon, ledger.timeline, science.tai_now
 CREATE OR REPLACE FUNCTION ledger.draw(in_kind text, in_batch bigint DEFAULT NULL)
 RETURNS timestamp
 LANGUAGE plpgsql
 AS $$
 DECLARE
   opened timestamp;
+  line integer;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'an epoch is drawn in a READ COMMITTED transaction, not in %',
@@ -23,9 +24,19 @@ BEGIN
   END IF;
   -- The key is the same for every publisher of this database.
   PERFORM pg_advisory_xact_lock(7526, 1);
+  -- After a recovery or a failover epochs and ids that somebody has seen may be missing here, and
+  -- the staged rows may bear such ids again: nothing is published before that has been dealt with.
+  SELECT e.timeline INTO line FROM ledger.epoch AS e ORDER BY e.epochtai DESC LIMIT 1;
+  IF line <> ledger.timeline() THEN
+    RAISE EXCEPTION 'the server was recovered or replaced by a standby: epochs were drawn on line % of its history, it is on line %',
+      line, ledger.timeline()
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+        HINT = 'As the owner run SELECT ledger.restored(); then compute and publish again.';
+  END IF;
   -- A new statement, hence a snapshot that sees the epoch of whoever held the lock before.
   SELECT greatest(science.tai_now(), ledger.horizon() + interval '1 microsecond') INTO opened;
-  INSERT INTO ledger.epoch (epochtai, kind, batchid, nrows) VALUES (opened, in_kind, in_batch, 0);
+  INSERT INTO ledger.epoch (epochtai, kind, batchid, nrows, timeline)
+  VALUES (opened, in_kind, in_batch, 0, ledger.timeline());
   -- An epoch that somebody has seen must outlive a crash, whatever the server is told to risk.
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);

@@ -1,9 +1,9 @@
--- restored: called once after a recovery from a backup or a failover that may have lost what was
--- published last, before anything else is published (design section 5; GEN-18, GEN-19). Opens an
+-- restored: called once after a recovery from a backup or a failover, which may have lost what was
+-- published last; ledger.draw refuses until then (design section 5; GEN-18, GEN-19). Opens an
 -- epoch after every one that anybody may have seen; ledger.settled refuses the lost time before it.
 -- Serial numbers jump over those that may have been given out meanwhile: a thousand objects a
 -- second are three times what LSST's camera could bring, and a million for a clock that was late.
--- needs: ledger.horizon, science.tai_now
+-- needs: ledger.horizon, ledger.timeline, science.tai_now
 CREATE OR REPLACE FUNCTION ledger.restored(in_seen timestamp DEFAULT NULL)
 RETURNS timestamp
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
@@ -27,7 +27,8 @@ BEGIN
   UPDATE ledger.delivery SET state = 'failed', changedtai = opened,
     reason = 'the database was restored from a backup while it was on its way; process it again'
   WHERE state = 'open';
-  INSERT INTO ledger.epoch (epochtai, kind, nrows) VALUES (opened, 'restored', 0);
+  INSERT INTO ledger.epoch (epochtai, kind, nrows, timeline)
+  VALUES (opened, 'restored', 0, ledger.timeline());
   RETURN opened;
 END $$;
 

@@ -229,3 +229,7 @@ COMMENT ON COLUMN ledger.forcedpolicy.forcedpolicy IS 'forcedPolicy: Name of the
 COMMENT ON COLUMN ledger.forcedpolicy.minsources IS 'minSources: Objects of at least so many DIASources are forced; NULL does not ask for sources.';
 COMMENT ON COLUMN ledger.forcedpolicy.newerthan IS 'newerThan: Objects first seen less than this before the visit are forced; NULL does not ask for age. [d]';
 COMMENT ON COLUMN ledger.forcedpolicy.reason IS 'reason: Why, in the operator''s words.';
+
+-- The line of history of an epoch: an empty column.
+ALTER TABLE ledger.epoch ADD COLUMN timeline INTEGER;
+COMMENT ON COLUMN ledger.epoch.timeline IS 'timeline: Line of the server''s history (PostgreSQL''s timeline) on which the epoch was drawn: a recovery or a failover begins a new one.';

@@ -1,5 +1,7 @@
 -- Undoes the_ledger.sql, sections in reverse order.
 
+ALTER TABLE ledger.epoch DROP COLUMN timeline;
+
 DROP TABLE ledger.forcedpolicy;
 DROP TABLE ledger.forcedobject;
 
