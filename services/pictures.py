@@ -27,34 +27,33 @@ BANDS = {
 }
 _CUTOUT_ARCSEC = 12.0
 
+_SIGMA = 5.0  # of an upper limit: the detection threshold
+
 _POINTS = """
-SELECT v.band, p.midPointTai, p.psFlux, p.psFluxErr, p.detected, p.ccdVisitId
-FROM (
-  SELECT ccdVisitId, midPointTai, psFlux, psFluxErr, true AS detected
-  FROM DIASource WHERE diaObjectId = {0}
-  UNION ALL
-  SELECT f.ccdVisitId, f.midPointTai, f.psFlux, f.psFluxErr, false
-  FROM DIAForcedSource AS f WHERE f.diaObjectId = {0} AND NOT EXISTS (
-    SELECT 1 FROM DIASource AS s
-    WHERE s.diaObjectId = {0} AND s.ccdVisitId = f.ccdVisitId)
-) AS p JOIN CcdVisit AS v ON v.ccdVisitId = p.ccdVisitId
-WHERE p.psFlux IS NOT NULL
-ORDER BY p.midPointTai, p.detected
+SELECT band, midPointTai, flux, fluxErr, kind, noise, ccdVisitId
+FROM science.light_curve(ARRAY[{}::bigint])
+WHERE kind = 'limit' OR flux IS NOT NULL
+ORDER BY midPointTai, ccdVisitId
 """
 
 
 @dataclass(frozen=True)
 class LightCurve:
-    """Difference fluxes of a DIAObject, one point a visit: the detection, else the forced flux."""
+    """Difference fluxes of a DIAObject, one point a visit.
+
+    Of the detection, else the forced flux, else the noise: nothing was measured there, and a
+    brighter object would have been found.
+    """
 
     object_id: int
     ra: float
     decl: float
     band: NDArray[Any]
     mjd: NDArray[np.float64]
-    flux: NDArray[np.float64]  # nJy
-    error: NDArray[np.float64]  # nJy
-    detected: NDArray[np.bool_]
+    flux: NDArray[np.float64]  # nJy, NaN for limits
+    error: NDArray[np.float64]  # nJy, NaN for limits
+    kind: NDArray[Any]  # source, forced or limit
+    noise: NDArray[np.float64]  # nJy, one sigma, of limits
     ccd_visit_id: NDArray[np.int64]
     answer: query.Answer
 
@@ -76,7 +75,7 @@ def light_curve(connection: Any, object_id: int, database: VirtualDatabase) -> L
         )
     at = VirtualDatabase(database.name, found.instant)
     answer = query.run(connection, _POINTS.format(int(object_id)), at)
-    columns = list(zip(*answer.rows, strict=True)) if answer.rows else [()] * 6
+    columns = list(zip(*answer.rows, strict=True)) if answer.rows else [()] * 7
     return LightCurve(
         object_id,
         found.rows[0][0],
@@ -85,18 +84,19 @@ def light_curve(connection: Any, object_id: int, database: VirtualDatabase) -> L
         np.array(columns[1], dtype=float),
         np.array(columns[2], dtype=float),
         np.array(columns[3], dtype=float),
-        np.array(columns[4], dtype=bool),
-        np.array(columns[5], dtype=np.int64),
+        np.array(columns[4], dtype=object),
+        np.array(columns[5], dtype=float),
+        np.array(columns[6], dtype=np.int64),
         answer,
     )
 
 
 def draw_light_curve(axes: Axes, curve: LightCurve) -> None:
-    """Draw difference flux against time: detections filled, forced fluxes hollow."""
+    """Draw difference flux against time: detections filled, forced fluxes hollow, limits below."""
     axes.axhline(0, color="#808c9c", lw=1, zorder=0)
     for band, (colour, shape) in BANDS.items():
-        for detected in (False, True):
-            part = (curve.band == band) & (curve.detected == detected)
+        for kind, said in (("forced", "forced"), ("source", "detected")):
+            part = (curve.band == band) & (curve.kind == kind)
             if not part.any():
                 continue
             axes.errorbar(
@@ -105,12 +105,25 @@ def draw_light_curve(axes: Axes, curve: LightCurve) -> None:
                 curve.error[part],
                 fmt=shape,
                 color=colour,
-                mfc=colour if detected else "white",
+                mfc=colour if kind == "source" else "white",
                 mec=colour,
                 ms=6,
                 elinewidth=1,
                 alpha=0.9,
-                label=f"{band} {'detected' if detected else 'forced'}",
+                label=f"{band} {said}",
+            )
+        part = (curve.band == band) & (curve.kind == "limit")
+        if part.any():
+            axes.plot(
+                curve.mjd[part],
+                _SIGMA * curve.noise[part],
+                linestyle="none",
+                marker="v",
+                color=colour,
+                mfc="none",
+                ms=6,
+                alpha=0.6,
+                label=f"{band} limit, {_SIGMA:g} sigma",
             )
     axes.set_xlabel("MJD (TAI)")
     axes.set_ylabel("psFlux, visit minus template [nJy]")
@@ -169,7 +182,7 @@ def draw_object(connection: Any, curve: LightCurve) -> Figure:
     )
     grid = figure.add_gridspec(2, 3, height_ratios=[1.35, 1])
     draw_light_curve(figure.add_subplot(grid[0, :]), curve)
-    seen = np.flatnonzero(curve.detected)
+    seen = np.flatnonzero(curve.kind == "source")
     if not seen.size:
         return figure
     best = seen[np.argmax(np.abs(curve.flux[seen]) / curve.error[seen])]

@@ -7,10 +7,9 @@
 -- row of the grids, to half a pixel for a detector 2 degrees from the boresight. Where a ccdVisit
 -- has no mask, a cell of diffNoiseGrid without a value stands for one.
 --
--- One body for now and for an instant: current rows end in the year 9999, so without an instant
--- the planner drops all closed months. OFFSET 0 keeps it from writing out each step into the next,
+-- The instant is the one given, else that of the session, as for the views of schema prompt. OFFSET 0 keeps it from writing out each step into the next,
 -- which would compute the corners once for every time they are named.
--- needs: ledger.settled, prompt_history.ccdvisit
+-- needs: ledger.settled, ledger.as_of, prompt_history.ccdvisit
 CREATE OR REPLACE FUNCTION science.covering_visits(
   ra double precision,
   decl double precision,
@@ -22,7 +21,7 @@ RETURNS TABLE (
   ccdvisitid bigint, visitid bigint, midpointtai double precision, band text, noise real
 )
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
-AS $$
+BEGIN ATOMIC
   SELECT p.ccdvisitid, p.visitid, p.midpointtai, p.band,
     coalesce(p.diffnoisegrid[1 + 8 * (p.row_ / 8) + p.column_ / 8], p.diffnoise)
   FROM (
@@ -53,9 +52,9 @@ AS $$
                 -- Half the diagonal, and a little for the curvature of the sky.
                 (SELECT max(radians(1.01 * pixelscale / 7200 * sqrt(nx::double precision ^ 2 + ny ^ 2)))
                  FROM ledger.detector))
-            AND w.createdtai <= coalesce(covering_visits.instant, timestamp '9999-12-31')
-            AND w.deletedtai >= coalesce(covering_visits.instant, timestamp '9999-12-31')
-            AND (covering_visits.instant IS NULL OR ledger.settled(covering_visits.instant))
+            AND w.createdtai <= (SELECT coalesce(covering_visits.instant, ledger.as_of()))
+            AND w.deletedtai >= (SELECT coalesce(covering_visits.instant, ledger.as_of()))
+            AND (covering_visits.instant IS NULL OR (SELECT ledger.settled(covering_visits.instant)))
             AND (covering_visits.since IS NULL OR w.midpointtai >= covering_visits.since)
             AND (covering_visits.until IS NULL OR w.midpointtai < covering_visits.until)
         ) AS v
@@ -71,11 +70,11 @@ AS $$
     WHEN p.usablemask IS NOT NULL THEN (p.usablemask[1 + p.row_] >> p.column_) & 1 = 1
     WHEN p.diffnoisegrid IS NOT NULL
       THEN p.diffnoisegrid[1 + 8 * (p.row_ / 8) + p.column_ / 8] IS NOT NULL
-    ELSE true END
-$$;
+    ELSE true END;
+END;
 
 COMMENT ON FUNCTION science.covering_visits(
   double precision, double precision, double precision, double precision, timestamp)
 IS 'ccdVisits that saw the position ra, decl [deg] on usable pixels, observed from since to before '
-   'until [d, MJD TAI; NULL: no limit], as known at an instant (TAI; NULL: now). noise [nJy] is that '
+   'until [d, MJD TAI; NULL: no limit], as known at an instant (TAI; NULL: that of the session, else now). noise [nJy] is that '
    'of a point source there on the difference image; NULL for visits that were not differenced.';
