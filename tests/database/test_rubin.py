@@ -156,7 +156,8 @@ def test_velocities_and_distances_of_solar_system_objects(desk):
     )
     desk.put(
         "INSERT INTO staging.sssource (slot, diasourceid, ssobjectid, midpointtai, "
-        "heliocentricdist, topocentricdist, heliox, helioy, helioz, heliovx, heliovy, heliovz, rarate, declrate) "
+        "heliocentricdist, topocentricdist, heliox, helioy, helioz, "
+        "heliovx, heliovy, heliovz, rarate, declrate) "
         "SELECT {slot}, diasourceid, 7, midpointtai, 5, 2, 3, 4, 0, 0.01, 0, 0.02, 0.3, 0.4 "
         "FROM prompt_store.diasource"
     )
