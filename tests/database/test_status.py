@@ -1,6 +1,8 @@
 """What the status says, held against what was done to the database; heartbeat and forethought."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 
@@ -178,6 +180,27 @@ def test_the_heart_beats_when_nothing_is_published_and_survives_its_session(
         thread.name == "heartbeat" for thread in threading.enumerate()
     )
     assert all(session.closed for session in sessions)
+
+
+def test_the_command_beats_until_it_is_told_to_end(desk, fresh_database):
+    move_clock(desk, 1)
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **fresh_database.environment}
+    command = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "db", "heartbeat"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not desk.one("SELECT count(*) FROM ledger.epoch WHERE kind = 'heartbeat'"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        command.terminate()
+        said = command.communicate(timeout=20)
+    assert (command.returncode, *said) == (0, "", "")
 
 
 def test_partitions_are_made_three_months_ahead_by_whatever_runs(desk, fresh_database, monkeypatch):
