@@ -321,6 +321,30 @@ def test_detectors_of_one_visit_published_apart_do_not_share_an_object(desk):
     desk.connection.rollback()
 
 
+@pytest.mark.requirement("DIA-12")
+def test_detectors_staged_together_do_not_share_an_object(desk):
+    desk.publish(1, source_rows(1, [10.0], [0.0], [100.0]))
+    visit = ids.visit_id(ids.night_of(MJD + 1), 2)
+    with desk.connection.cursor() as cursor:
+        for detector, away in ((0, 0.04), (1, 0.02)):
+            number = ids.ccd_visit_id(visit, detector)
+            rows = source_rows(2, [10.0 + away * ARCSEC], [0.0], [100.0], MJD + 1)
+            rows["ccdVisitId"], rows["detector"] = np.array([number]), np.array([detector])
+            rows["diaSourceId"] = ids.source_ids(1, number, np.array([1]))
+            ccd = ccd_visit_row(2, MJD + 1)
+            ccd["ccdVisitId"], ccd["detector"] = np.array([number]), np.array([detector])
+            stage(desk.connection, DD["CcdVisit"], ccd, 3)
+            stage(desk.connection, DD["DIASource"], rows, 3)
+        cursor.execute("SELECT * FROM staging.associate(3::smallint)")
+        assert cursor.fetchone() == (1, 1)
+        cursor.execute(
+            "SELECT detector FROM staging.diasource WHERE slot = 3 AND diaobjectid IN "
+            "(SELECT diaobjectid FROM prompt_store.diaobject)"
+        )
+        assert cursor.fetchall() == [(1,)]
+    desk.connection.rollback()
+
+
 @pytest.mark.requirement("DIA-12", "DIA-04")
 def test_parents_and_the_subthreshold_sample_take_no_part(desk):
     bits = dict(

@@ -23,11 +23,12 @@
 -- can be: 5 arcsec/yr and a parallax of 0.8 arcsec where motion or parallax are not fitted. The sky index
 -- gives all objects of the field in one scan; where they are many more than the sources, those
 -- around each source.
+-- The settings keep every plan on the indexes, whatever the planner believes of staging tables.
 -- needs: staging.assign, science.earth_position
 CREATE OR REPLACE FUNCTION staging.likeliest(
   in_slot smallint, max_radius double precision DEFAULT 20)
 RETURNS TABLE (diasourceid bigint, diaobjectid bigint, ssobjectid bigint, cost double precision, m2 double precision)
-LANGUAGE plpython3u STABLE AS $$
+LANGUAGE plpython3u STABLE SET enable_seqscan = off SET enable_nestloop = on AS $$
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: a backend is one thread
@@ -38,6 +39,9 @@ YEAR = 365.25
 FASTEST, NEAREST = 5.0, 0.8  # arcsec/yr, arcsec
 # Prior on the motion an axis [arcsec/yr]; on the parallax a tenth of it [arcsec]: 50 km/s across.
 SHARE, WIDTH = np.array([0.60, 0.30, 0.09, 0.01]), np.array([0.003, 0.03, 0.3, 3.0])
+# A source whose centroid failed is taken to be good to 1 arcsec.
+ERRORS = {"vra": "coalesce(raerr, 1)::float8 ^ 2", "vdecl": "coalesce(declerr, 1)::float8 ^ 2",
+          "cov": "coalesce(radeclcov, 0)::float8"}
 MANY = 32  # sources of an object whose published fit stands for them
 
 
@@ -157,13 +161,11 @@ def field_objects(source):
         WHERE {place.format("s.a", "s.d", max_radius / ARCSEC)} OFFSET 0) AS o) AS o""")
 
 
-def taken(table, name, visits):
-    """Values of an id column in the rows that the visits have, and keep, in the database."""
-    return read({"id": f"c.{name}"}, f"""FROM prompt_store.{table} AS c
-      WHERE c.ccdvisitid IN (SELECT ccdvisitid FROM prompt_store.ccdvisit WHERE visitid = ANY ($1))
-        AND c.{name} IS NOT NULL AND NOT EXISTS (SELECT FROM staging.{table} AS r
-          WHERE r.slot = {in_slot} AND r.replacestai IS NOT NULL AND r.diasourceid = c.diasourceid)""",
-      visits.tolist())["id"]
+def stored(column, by, ids, replaced):
+    """Values of an id column of the stored DIASources with ids in another one; not of those replaced."""
+    found = read({"id": column, "own_id": "diasourceid"},
+                 f"FROM prompt_store.diasource WHERE {by} = ANY ($1) AND {column} IS NOT NULL", ids.tolist())
+    return found["id"][~np.isin(found["own_id"], replaced)]
 
 
 def predictions():
@@ -187,7 +189,7 @@ def distance2(x, y, xx, yy, xy):
     return (yy * x * x - 2 * xy * x * y + xx * y * y) / determinant(xx, yy, xy)
 
 
-def information(obj, changed, mjd):
+def information(obj, changed, replaced, mjd):
     """Normal equations (n, 5, 5), (n, 5) of position, motion, parallax; their epoch; visits seen.
 
     Of objects with many sources and a parallax: the published fit. Of the others: their sources
@@ -210,17 +212,14 @@ def information(obj, changed, mjd):
     oldest = obj["last"] - YEAR
     rows = np.flatnonzero(~known)
     member = read(
-        {"diaobjectid": "c.diaobjectid", "ccdvisitid": "c.ccdvisitid", "mjd": "c.midpointtai",
-         "ra": "c.ra", "decl": "c.decl", "vra": "coalesce(c.raerr, 1)::float8 ^ 2",
-         "vdecl": "coalesce(c.declerr, 1)::float8 ^ 2", "cov": "coalesce(c.radeclcov, 0)::float8"},
-        f"""FROM prompt_store.diasource AS c
-        WHERE c.diaobjectid = ANY ($1) AND c.midpointtai > {oldest[rows].min() if rows.size else 0}
-          AND NOT EXISTS (SELECT FROM staging.diasource AS r
-            WHERE r.slot = {in_slot} AND r.replacestai IS NOT NULL AND r.diasourceid = c.diasourceid)""",
+        {"diasourceid": "diasourceid", "diaobjectid": "diaobjectid", "ccdvisitid": "ccdvisitid",
+         "mjd": "midpointtai", "ra": "ra", "decl": "decl", **ERRORS},
+        f"""FROM prompt_store.diasource WHERE diaobjectid = ANY ($1)
+          AND midpointtai > {oldest[rows].min() if rows.size else 0}""",
         obj["diaobjectid"][rows].tolist())
     rows = rows[np.argsort(obj["diaobjectid"][rows])]
     of = rows[np.searchsorted(obj["diaobjectid"][rows], member["diaobjectid"])] if rows.size else rows
-    used = np.flatnonzero(member["mjd"] > oldest[of])
+    used = np.flatnonzero((member["mjd"] > oldest[of]) & ~np.isin(member["diasourceid"], replaced))
     used = used[np.argsort(of[used], kind="stable")]
     member, of = take(member, used), of[used]
     frame = of_frame(frames(np.unique(member["ccdvisitid"])), member["ccdvisitid"])
@@ -265,9 +264,9 @@ def fits(normal, moment):
     return cov, solution, ln - np.log(np.exp(ln).sum(1, keepdims=True))
 
 
-def judged(source, frame, obj, changed, i, j, mjd):
+def judged(source, frame, obj, changed, replaced, i, j, mjd):
     """Cost without the density of new objects, and squared Mahalanobis distance of pairs."""
-    normal, moment, epoch, p = information(obj, changed, mjd)
+    normal, moment, epoch, p = information(obj, changed, replaced, mjd)
     cov, solution, ln_weight = (part[j] for part in fits(normal, moment))
     frame = of_frame(frame, source["ccdvisitid"][i])
     x, y = offsets(source["ra"][i], source["decl"][i], obj["ra"][j], obj["decl"][j])
@@ -306,9 +305,7 @@ hidden = plpy.execute("SELECT coalesce(sum(1::bigint << bit), 0)::bigint AS bits
                       "WHERE relation = 'DIASource' AND name IN ('PARENT', 'SUBTHRESHOLD')")[0]["bits"]
 source = read(
     {"diasourceid": "diasourceid", "ccdvisitid": "ccdvisitid", "mjd": "midpointtai", "ra": "ra", "decl": "decl",
-     # A source whose centroid failed is taken to be good to 1 arcsec.
-     "vra": "coalesce(raerr, 1)::float8 ^ 2", "vdecl": "coalesce(declerr, 1)::float8 ^ 2",
-     "cov": "coalesce(radeclcov, 0)::float8"},
+     **ERRORS},
     f"""FROM staging.diasource WHERE slot = {in_slot} AND ssobjectid IS NULL AND diaobjectid IS NULL
       AND iswithdrawal IS NOT TRUE AND flags & {hidden} = 0""")
 if not source["ra"].size:
@@ -317,12 +314,13 @@ mjd = source["mjd"].mean()
 frame = frames(np.unique(source["ccdvisitid"]))
 obj = field_objects(source)
 sso = predictions()
-visits = np.unique(frame["visitid"])
+replaced = read({"id": "diasourceid"}, f"FROM staging.diasource WHERE slot = {in_slot} AND replacestai IS NOT NULL")["id"]
 # Detectors of the visit that were published before have their objects already.
-if plpy.execute(plpy.prepare("SELECT FROM prompt_store.ccdvisit WHERE visitid = ANY ($1) LIMIT 1", ["bigint[]"]),
-                [visits.tolist()]).nrows():
-    obj = take(obj, ~np.isin(obj["diaobjectid"], taken("diasource", "diaobjectid", visits)))
-    sso = take(sso, ~np.isin(sso["ssobjectid"], taken("diasource", "ssobjectid", visits)))
+before = read({"id": "ccdvisitid"}, "FROM prompt_store.ccdvisit WHERE visitid = ANY ($1)",
+              np.unique(frame["visitid"]).tolist())["id"]
+if before.size:
+    obj = take(obj, ~np.isin(obj["diaobjectid"], stored("diaobjectid", "ccdvisitid", before, replaced)))
+    sso = take(sso, ~np.isin(sso["ssobjectid"], stored("ssobjectid", "ccdvisitid", before, replaced)))
 
 # Pairs with DIAObjects, by published place, motion and parallax.
 i, j = neighbours(source, obj["ra"], obj["decl"])
@@ -364,16 +362,14 @@ density = ((in_source == 0).sum() + 1) / (area(source) + 1e4)
 cost += 2 * np.log(density)
 
 # The published fit of an object that has a source measured anew holds the old one.
-changed = read({"id": "c.diaobjectid"}, f"""FROM prompt_store.diasource AS c
-  WHERE c.diaobjectid IS NOT NULL AND c.diasourceid IN (SELECT r.diasourceid FROM staging.diasource AS r
-    WHERE r.slot = {in_slot} AND r.replacestai IS NOT NULL)""")["id"]
+changed = stored("diaobjectid", "diasourceid", replaced, []) if replaced.size else replaced
 ids = np.concatenate([obj["diaobjectid"], sso["ssobjectid"]])
 alone = (in_source[i] == 1) & (in_object[j] == 1)
 easy = alone & (m2 < 16) & (cost < -6) & ~np.isin(ids[j], changed)
 doubtful = np.flatnonzero(known & ~easy)
 if doubtful.size:
     which, of = np.unique(j[doubtful], return_inverse=True)
-    found = judged(source, frame, take(obj, which), changed, i[doubtful], of, mjd)
+    found = judged(source, frame, take(obj, which), changed, replaced, i[doubtful], of, mjd)
     cost[doubtful], m2[doubtful] = found[0] + 2 * np.log(density), found[1]
     good = cost < 0
     i, j, m2, cost = i[good], j[good], m2[good], cost[good]
