@@ -1,26 +1,30 @@
 -- reopened: the DIAObjects whose sums (DIAObjectSums) the staged rows of a slot make void: those
 -- that lose, gain or change a row that is published already, and those seen on a ccdVisit whose
--- systematic astrometric error changes.
+-- systematic astrometric error changes; without those whose end is staged (staging.end_orphans).
 CREATE OR REPLACE FUNCTION staging.reopened(in_slot smallint)
 RETURNS TABLE (diaobjectid bigint)
 LANGUAGE sql STABLE
 AS $$
-  SELECT c.diaobjectid FROM staging.diasource AS s
-  JOIN prompt_store.diasource AS c ON c.diasourceid = s.diasourceid
-  WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND c.diaobjectid IS NOT NULL
-  UNION
-  SELECT s.diaobjectid FROM staging.diasource AS s
-  WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND s.diaobjectid IS NOT NULL
-  UNION
-  SELECT f.diaobjectid FROM staging.diaforcedsource AS f
-  WHERE f.slot = in_slot AND f.replacestai IS NOT NULL
-  UNION
-  SELECT s.diaobjectid FROM staging.ccdvisit AS v
-  JOIN prompt_store.ccdvisit AS c ON c.ccdvisitid = v.ccdvisitid
-  JOIN prompt_store.diasource AS s ON s.ccdvisitid = v.ccdvisitid AND s.diaobjectid IS NOT NULL
-  WHERE v.slot = in_slot AND v.replacestai IS NOT NULL AND v.iswithdrawal IS NOT TRUE
-    AND (v.astromsysraerr, v.astromsysdeclerr, v.astromsyscov)
-      IS DISTINCT FROM (c.astromsysraerr, c.astromsysdeclerr, c.astromsyscov)
+  SELECT r.diaobjectid FROM (
+    SELECT c.diaobjectid FROM staging.diasource AS s
+    JOIN prompt_store.diasource AS c ON c.diasourceid = s.diasourceid
+    WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND c.diaobjectid IS NOT NULL
+    UNION
+    SELECT s.diaobjectid FROM staging.diasource AS s
+    WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND s.diaobjectid IS NOT NULL
+    UNION
+    SELECT f.diaobjectid FROM staging.diaforcedsource AS f
+    WHERE f.slot = in_slot AND f.replacestai IS NOT NULL
+    UNION
+    SELECT s.diaobjectid FROM staging.ccdvisit AS v
+    JOIN prompt_store.ccdvisit AS c ON c.ccdvisitid = v.ccdvisitid
+    JOIN prompt_store.diasource AS s ON s.ccdvisitid = v.ccdvisitid AND s.diaobjectid IS NOT NULL
+    WHERE v.slot = in_slot AND v.replacestai IS NOT NULL AND v.iswithdrawal IS NOT TRUE
+      AND (v.astromsysraerr, v.astromsysdeclerr, v.astromsyscov)
+        IS DISTINCT FROM (c.astromsysraerr, c.astromsysdeclerr, c.astromsyscov)
+  ) AS r
+  WHERE r.diaobjectid NOT IN (SELECT o.diaobjectid FROM staging.diaobject AS o
+    WHERE o.slot = in_slot AND o.iswithdrawal AND o.diaobjectid IS NOT NULL)
 $$;
 
 COMMENT ON FUNCTION staging.reopened(smallint)
