@@ -7,7 +7,10 @@ RETURNS timestamp
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 BEGIN
-  RETURN least((SELECT max(epochtai) FROM ledger.epoch), ledger.cutoff());
+  IF EXISTS (SELECT FROM ledger.embargo) THEN
+    RETURN least((SELECT max(epochtai) FROM ledger.epoch), ledger.cutoff());
+  END IF;
+  RETURN (SELECT max(epochtai) FROM ledger.epoch);
 END $$;
 
 COMMENT ON FUNCTION ledger.horizon()
