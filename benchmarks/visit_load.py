@@ -397,6 +397,8 @@ def report(bench: Bench, sizes: tuple[float, float]) -> None:
     """Print the figures."""
     against = {"against": "lsst-dax-apdb"} if bench.theirs else {}
     ours, theirs = bench.ours, bench.theirs
+    if not ours:
+        return
     rival = [{**v, "cpu": v["client"] + v["server"]} for v in theirs]
     told = {"rival": median(rival, "cpu")} if rival else {}
     ratio = {"ratio": round(median(rival, "cpu") / median(ours, "load"), 1)} if rival else {}
@@ -508,7 +510,10 @@ def main() -> None:
         rival = None if python is None else Rival(python, cluster.dsn("apdb"))
         rng = np.random.default_rng(chosen.seed)
         bench = Bench(connection, rival, watch, home, rng, chosen.sources)
-        run(bench, chosen)
+        try:
+            run(bench, chosen)
+        except KeyboardInterrupt:
+            print("interrupted: the figures are of the visits until then", file=sys.stderr)
         sizes = (
             size_on_disk(
                 connection, "^(diasource|diaobject|diaforcedsource)(_history)?(_p[0-9]+)?$"

@@ -34,7 +34,7 @@ Chunk = dict[str, Any]
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _END = b"\xff\xff"
-_CHUNK = 8 << 20  # bytes of COPY that are decoded at a time
+_CHUNK = 2 << 20  # bytes of COPY that are decoded at a time
 _EPOCH = np.datetime64("2000-01-01T00:00:00", "us")
 
 # Type OID: numpy type of a value as it is in memory.
@@ -99,18 +99,19 @@ def _walk(data: Any, starts: Any, at: Any, length: Any) -> int:
 
 @kernel
 def _take(data: Any, at: Any, length: Any, out: Any) -> int:
-    """Turn big-endian values round into ``out`` (n, width); returns a row of other width, or -1."""
-    n, width = out.shape
-    for i in range(n):
+    """Put values into unsigned ``out`` of their width; returns a row of other width, or -1."""
+    width = out.itemsize
+    for i in range(len(out)):
         if length[i] < 0:
-            for k in range(width):
-                out[i, k] = 0
+            out[i] = 0
         elif length[i] != width:
             return i
         else:
-            p = at[i] + width - 1
+            value = np.uint64(0)
+            p = at[i]
             for k in range(width):
-                out[i, k] = data[p - k]
+                value = value << np.uint64(8) | np.uint64(data[p + k])
+            out[i] = value
     return -1
 
 
@@ -138,8 +139,8 @@ def _sizes(data: Any, at: Any, length: Any, out: Any) -> None:
 def _take_arrays(
     data: Any, at: Any, length: Any, sizes: Any, begin: Any, out: Any, gone: Any
 ) -> int:
-    """Elements of arrays into ``out`` (elements, width) from ``begin[i]``; a bad row, or -1."""
-    width = out.shape[1]
+    """Put elements of arrays into unsigned ``out`` from ``begin[i]``; returns a bad row, or -1."""
+    width = out.itemsize
     for i in range(len(at)):
         if sizes[i] <= 0:
             continue
@@ -150,13 +151,12 @@ def _take_arrays(
             if not missing and data[p + 3] != width:
                 return i
             p += 4
-            if missing:
+            value = np.uint64(0)
+            if not missing:
                 for b in range(width):
-                    out[k, b] = 0
-            else:
-                for b in range(width):
-                    out[k, b] = data[p + width - 1 - b]
+                    value = value << np.uint64(8) | np.uint64(data[p + b])
                 p += width
+            out[k] = value
         if p != at[i] + length[i]:
             return i
     return -1
@@ -169,9 +169,14 @@ def _torn(name: str, row: int) -> DataRejectedError:
     )
 
 
+def _bits(oid: int) -> np.dtype[Any]:
+    """Unsigned type as wide as the values of a type."""
+    return np.dtype(f"u{np.dtype(_FIXED[oid]).itemsize}")
+
+
 def _numbers(oid: int, name: str, raw: Any, gone: Any) -> Any:
-    """Values of bytes in memory order, shape (..., width)."""
-    values = raw.view(_FIXED[oid]).reshape(raw.shape[:-1])
+    """Values whose bits ``raw`` holds."""
+    values = raw.view(_FIXED[oid])
     if oid != _TIMESTAMP:
         return values
     limits = np.iinfo(np.int64)
@@ -197,7 +202,7 @@ class _Columns:
 
     def scalars(self, j: int, oid: int, name: str) -> Any:
         gone = self.length[j] < 0
-        raw = np.empty((len(gone), np.dtype(_FIXED[oid]).itemsize), dtype=np.uint8)
+        raw = np.empty(len(gone), dtype=_bits(oid))
         torn = _take(self.data, self.at[j], self.length[j], raw)
         if torn >= 0:
             raise _torn(name, torn)
@@ -224,7 +229,7 @@ class _Columns:
         there = sizes[sizes >= 0]
         begin = np.cumsum(np.maximum(sizes, 0)) - np.maximum(sizes, 0)
         total = int(np.maximum(sizes, 0).sum())
-        raw = np.empty((total, np.dtype(_FIXED[oid]).itemsize), dtype=np.uint8)
+        raw = np.empty(total, dtype=_bits(oid))
         gone = np.empty(total, dtype=bool)
         torn = _take_arrays(self.data, self.at[j], self.length[j], sizes, begin, raw, gone)
         if torn >= 0:
@@ -280,7 +285,7 @@ class _Sink:
                 raise _torn("its beginning", 0)
             self.begun = True
             data = data[19 + int.from_bytes(data[15:19], "big") :]
-        if not data or data == _END:
+        if len(data) <= len(_END):  # the end; the first row may come apart from the beginning
             return
         self.parts.append(data)
         self.held += len(data)
