@@ -46,9 +46,12 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _gathered(relation: dd.Relation, form: str) -> tuple[list[str], list[dd.Column]]:
+def _gathered(
+    relation: dd.Relation, table: str, then: str = ""
+) -> tuple[list[str], list[dd.Column]]:
     """Columns of DIAObject that are kept in DIAObjectFeatures: their SQL, and what they are.
 
+    ``table`` is what they are read from, ``then`` a condition on f, its row.
     Each is an array of six rows, one a band from u to y, as in the document's table. A scalar
     sub-select costs nothing in a query that does not name it; a join would never be left out.
     """
@@ -58,8 +61,8 @@ def _gathered(relation: dd.Relation, form: str) -> tuple[list[str], list[dd.Colu
     columns = [column for column in features.columns if column.shape is not None]
     expressions = [
         f"(SELECT array_agg(coalesce(f.{c.sql_name}, array_fill(NULL::real, ARRAY{list(c.shape)})) "
-        f"ORDER BY b) FROM (VALUES (0), (1), (2), (3), (4), (5)) AS u (b) LEFT JOIN {form} AS f "
-        f"ON f.diaobjectid = {relation.sql_name}.diaobjectid AND f.band = b "
+        f"ORDER BY b) FROM (VALUES (0), (1), (2), (3), (4), (5)) AS u (b) LEFT JOIN {table} AS f "
+        f"ON f.diaobjectid = {relation.sql_name}.diaobjectid AND f.band = b{then} "
         f"HAVING count(f.{c.sql_name}) > 0) AS {c.sql_name}"
         for c in columns
         if c.shape is not None
@@ -99,13 +102,17 @@ def forms(relation: dd.Relation) -> list[Item]:
         f"SELECT {shown}, createdtai, deletedtai FROM {md.STORE}.{name}_history;\n"
         + _comments(f"prompt_history.{name}", relation, (md.INSERTED, md.CREATED, md.DELETED))
     )
-    arrays, more = _gathered(relation, "prompt_live.diaobjectfeatures")
+    arrays, more = _gathered(relation, f"{md.STORE}.diaobjectfeatures")
     live = (
         f"CREATE VIEW prompt_live.{name} AS\n"
         f"SELECT {', '.join([shown, *arrays])} FROM {md.STORE}.{name};\n"
         + _comments(f"prompt_live.{name}", relation, (md.INSERTED, *more))
     )
-    arrays, _ = _gathered(relation, "prompt_at.diaobjectfeatures(instant)")
+    arrays, _ = _gathered(
+        relation,
+        "prompt_history.diaobjectfeatures",
+        " AND f.createdtai <= instant AND f.deletedtai >= instant",
+    )
     at = (
         f"CREATE FUNCTION prompt_at.{name}(instant timestamp)\n"
         f"RETURNS SETOF prompt_live.{name}\n"
@@ -129,11 +136,11 @@ def forms(relation: dd.Relation) -> list[Item]:
     )
     features = {
         form: (f"{form}.diaobjectfeatures",) if more else ()
-        for form in ("prompt_live", "prompt_at", "prompt")
+        for form in ("prompt_history", "prompt")
     }
     return [
         Item(f"prompt_history.{name}", "view", history),
-        Item(f"prompt_live.{name}", "view", live, features["prompt_live"]),
+        Item(f"prompt_live.{name}", "view", live),
         Item(
             f"prompt_at.{name}",
             "routine",
@@ -142,7 +149,7 @@ def forms(relation: dd.Relation) -> list[Item]:
                 f"prompt_history.{name}",
                 f"prompt_live.{name}",
                 "ledger.settled",
-                *features["prompt_at"],
+                *features["prompt_history"],
             ),
         ),
         Item(
