@@ -3,12 +3,12 @@
 Thirteen visits of one field saw 2,000 things that stand still and 8,000 asteroids each; every
 asteroid's source became a DIAObject of its own, but for those that lay on one of the things. All
 104,000 are given to their SSObjects: their DIAObjects end or are computed anew, an epoch a chunk.
-A second process publishes visits of another field of 10,000 sources all the while, as ingest does.
-The rival, on the same server, stores two of the visits and re-links their asteroids, which changes
-a column or two of its sources and nothing of its objects. On a disk, with every safety on; CPU
-seconds of client and server.
+Things seen twice have forced photometry (a limited ``forcedPolicy``). A second process publishes
+visits of another field of 10,000 sources all the while, as ingest does. The rival, on the same
+server, stores two of the visits and re-links their asteroids, which changes three columns of its
+sources and nothing of its objects. On a disk, with every safety on; CPU seconds of client and server.
 
-``relink.rows``      DIASources re-linked a second while visits are published (the first half);
+``relink.rows``      DIASources re-linked a second while visits are published (half of them);
                      ``versions``: rows opened or closed a second, ``alone``: without visits
 ``relink.cpu``       DIASources re-linked for a CPU second without visits, and ratio to the rival's
 ``relink.visit``     longest time from the first row of a visit to its commit [s] meanwhile
@@ -41,7 +41,7 @@ from visit_load import Meter, Rival, one, publish, rival_python
 
 START = 61000.6  # MJD TAI
 STILL, MOVING, HIDDEN = 2000, 8000, 100
-FORCED = 2000  # DIAObjects with forced photometry, a visit
+FORCED = 2000  # DIAObjects with forced photometry, a visit: things seen before
 _FORK = multiprocessing.get_context("fork")
 
 
@@ -57,10 +57,12 @@ def bring(connection: Any, at: Field, mjd: float, number: int, rows: Rows, rng: 
 
     def compute(cursor: Any, slot: int) -> Rows:
         cursor.execute(
-            "SELECT diaobjectid, ra, decl FROM staging.diaobject WHERE slot = %s LIMIT %s",
+            "SELECT diaobjectid, ra, decl FROM staging.diaobject WHERE slot = %s "
+            "AND ndiasources > 1 LIMIT %s",
             (slot, FORCED),
         )
-        names, ra, decl = (np.array(part) for part in zip(*cursor.fetchall(), strict=True))
+        found = np.array(cursor.fetchall(), dtype=object).reshape(-1, 3)
+        names, ra, decl = found[:, 0].astype(np.int64), *found[:, 1:].T.astype(float)
         return forced(mjd, visit, ccd, names, ra, decl, rng)
 
     frame = ccd_visit(at, mjd, visit, ccd)
