@@ -13,6 +13,7 @@ import numpy as np
 import psycopg2
 import pytest
 
+from ingest import catalogue, reference
 from ingest.staging import slot, stage
 from processing import instrument
 from services.query import run
@@ -126,7 +127,7 @@ def _publish(connection: Any, night: int, made_by: int, forced_for: int | None) 
             }  # fmt: skip
             stage(connection, DD["DIAForcedSource"], forced, number)
         cursor.execute("SELECT staging.validate(%s::smallint, %s)", (number, batch))
-        for step in ("associate", "characterize", "characterize_fluxes"):
+        for step in ("associate", "characterize", "nearby", "characterize_fluxes"):
             cursor.execute(f"SELECT staging.{step}(%s::smallint)", (number,))
         cursor.execute("SELECT ledger.publish(%s)", (batch,))
         epoch: datetime = cursor.fetchone()[0]
@@ -134,8 +135,28 @@ def _publish(connection: Any, night: int, made_by: int, forced_for: int | None) 
     return epoch
 
 
+def _known_before(connection: Any, folder: Path) -> None:
+    """Load a star and a galaxy near the objects as dr0, and tell of the detector."""
+    path = folder / "reference.csv"
+    path.write_text(f"ra,decl,ext\n{RA + 1e-5},{DECL},0\n{RA + 1e-3},{DECL},1\n", encoding="utf-8")
+    names = {"ra": "ra", "decl": "decl", "extendedness": "ext"}
+    mapping = {
+        field: catalogue.Source(column, None, catalogue.FIELDS[field][0])
+        for field, column in names.items()
+    }
+    reference.load(connection, [path], mapping)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO ledger.detector (instrument, detector, name, nx, ny, pixelscale) "
+            "VALUES ('simulated', 0, 'simulated 0', 1080, 1080, 0.2)"
+        )
+    connection.commit()
+
+
 @pytest.fixture(scope="module")
-def archive(server: Cluster, template: str) -> Iterator[Archive]:
+def archive(
+    server: Cluster, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Archive]:
     name = f"examples_{uuid.uuid4().hex[:12]}"
     master = psycopg2.connect(server.dsn("postgres"))
     master.autocommit = True
@@ -145,6 +166,7 @@ def archive(server: Cluster, template: str) -> Iterator[Archive]:
     with connection.cursor() as cursor:
         made_by = provenance.record(cursor, "prompt", "simulated", {})
         connection.commit()
+    _known_before(connection, tmp_path_factory.mktemp("reference"))
     first = _publish(connection, 0, made_by, None)
     with connection.cursor() as cursor:
         cursor.execute("SELECT diaobjectid FROM prompt_live.diaobject")

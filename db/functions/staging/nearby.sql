@@ -10,7 +10,8 @@
 -- The probability: a DIAObject is one of the release's stars with probability star_fraction, one of
 -- its galaxies with galaxy_fraction, else none of them. A neighbour has then the weight
 -- fraction / (density of its class) x (likelihood of the offset and motion if they are the same),
--- none has what is left of 1; ln P is normalised over the six neighbours and none. The density is
+-- none has what is left of 1; ln P is normalised over the six neighbours and none, and -700 where
+-- it would be less. The density is
 -- that of the HEALPix pixel of order 8. Both sides' position errors enter, with 10 mas an axis
 -- between the frames of the survey and the release (100 mas for a position without error), and the
 -- motions, as in science.ln_same_object. A star without a motion has the prior of
@@ -163,8 +164,9 @@ BEGIN
   ), topped AS (
     SELECT w.*, max(greatest(lnw, lnnone)) OVER (PARTITION BY diaobjectid) AS best FROM weighed AS w
   ), judged AS (
-    SELECT t.*, least(lnw - best - ln(exp(greatest(lnnone - best, -690))
-      + sum(exp(greatest(lnw - best, -690))) OVER (PARTITION BY diaobjectid)), 0)::real AS lnp
+    -- Not below -700, so that exp() of it is a number.
+    SELECT t.*, greatest(least(lnw - best - ln(exp(greatest(lnnone - best, -690))
+      + sum(exp(greatest(lnw - best, -690))) OVER (PARTITION BY diaobjectid)), 0), -700)::real AS lnp
     FROM topped AS t
   ), wide AS (
     SELECT diaobjectid,
