@@ -6,7 +6,8 @@ asteroid's source became a DIAObject of its own, but for those that lay on one o
 Things seen twice have forced photometry (a limited ``forcedPolicy``). A second process publishes
 visits of another field of 10,000 sources all the while, as ingest does. The rival, on the same
 server, stores two of the visits and re-links their asteroids, which changes three columns of its
-sources and nothing of its objects. On a disk, with every safety on; CPU seconds of client and server.
+sources and nothing of its objects. On a disk, with every safety on; CPU seconds are those of client
+and server.
 
 ``relink.rows``      DIASources re-linked a second while visits are published (half of them);
                      ``versions``: rows opened or closed a second, ``alone``: without visits
