@@ -1,7 +1,7 @@
 -- audit: looks for what must never be in the store, one row a finding (design section 5; GEN-19,
 -- GEN-20). One statement, hence one snapshot: publications may go on meanwhile.
 -- needs: ledger.versions, ledger.horizon, prompt_history.diasource, prompt_live.diasource
--- needs: prompt_live.diaforcedsource, prompt_live.diaobject
+-- needs: prompt_live.diaforcedsource, prompt_live.diaobject, ledger.audit_sums
 CREATE OR REPLACE FUNCTION ledger.audit()
 RETURNS TABLE (relation text, key text, kind text, detail text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
@@ -102,6 +102,9 @@ FROM (
 ) AS m(relation, id, diaobjectid)
 LEFT JOIN prompt_live.diaobject AS o ON o.diaobjectid = m.diaobjectid
 WHERE m.diaobjectid IS NOT NULL AND o.diaobjectid IS NULL
+
+UNION ALL
+SELECT 'DIAObjectSums', s.key, 'sums', s.detail FROM ledger.audit_sums() AS s
 $$;
 
 COMMENT ON FUNCTION ledger.audit()

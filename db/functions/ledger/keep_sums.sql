@@ -19,8 +19,8 @@ BEGIN
     DELETE FROM prompt_store.diaobjectsums AS c
     USING staging.diaforcedsource AS f
     WHERE f.slot = in_slot AND c.diaobjectid = f.diaobjectid AND f.midpointtai <= c.newesttai + 1e-4
-      AND NOT EXISTS (SELECT FROM staging.diaobject AS o
-        WHERE o.slot = in_slot AND o.diaobjectid = f.diaobjectid);
+      AND f.diaobjectid NOT IN (SELECT o.diaobjectid FROM staging.diaobject AS o
+        WHERE o.slot = in_slot AND o.diaobjectid IS NOT NULL);
   END IF;
   IF NOT EXISTS (SELECT FROM staging.diaobject WHERE slot = in_slot) THEN
     RETURN;
@@ -55,8 +55,9 @@ BEGIN
   -- What does not go on begins anew or is forgotten.
   DELETE FROM prompt_store.diaobjectsums AS c USING staging.diaobject AS o
   WHERE o.slot = in_slot AND o.replacestai IS NOT NULL AND c.diaobjectid = o.diaobjectid
-    AND NOT EXISTS (SELECT FROM staging.diaobjectsums AS s WHERE s.slot = in_slot
-      AND s.diaobjectid = o.diaobjectid AND s.replacestai IS NOT NULL AND s.asoftai IS NOT NULL);
+    AND o.diaobjectid NOT IN (SELECT s.diaobjectid FROM staging.diaobjectsums AS s
+      WHERE s.slot = in_slot AND s.diaobjectid IS NOT NULL AND s.replacestai IS NOT NULL
+        AND s.asoftai IS NOT NULL);
   EXECUTE format('INSERT INTO prompt_store.diaobjectsums (%1$s) SELECT %1$s '
     'FROM staging.diaobjectsums WHERE slot = $1 AND replacestai IS NULL AND asoftai IS NOT NULL', names)
   USING in_slot;

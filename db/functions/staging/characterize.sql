@@ -14,7 +14,7 @@
 -- leaves behind is added to them and taken from them. They are made from the rows where that is not
 -- possible: nothing is kept, a row is replaced or withdrawn or comes late, the window moves back, or
 -- digits would be lost. Columns that are not computed here are carried over, and so are flags.
--- needs: science.earth_position, science.night_of, staging.fit_motion, staging.touched
+-- needs: science.earth_position, science.night_of, staging.fit_motion
 -- needs: staging.member_forced, staging.reopened
 CREATE OR REPLACE FUNCTION staging.characterize(
   in_slot smallint, cutoff_days double precision DEFAULT 365.25)
@@ -44,10 +44,10 @@ BEGIN
       'lastdiasourcetai', 'pmra', 'pmdecl', 'parallax', 'pmparallaxcov', 'pmparallaxlnl',
       'pmparallaxchi2', 'pmparallaxndata', 'flags');
 
-  -- Tables that the planner knows the size of: guesses would join them row by row.
+  -- New tables: of staging tables the planner may believe that they are still empty.
   CREATE TEMP TABLE IF NOT EXISTS characterize_touched (
     diaobjectid bigint, first double precision, newest double precision, ra double precision,
-    decl double precision) ON COMMIT DROP;
+    decl double precision, reopened boolean) ON COMMIT DROP;
   CREATE TEMP TABLE IF NOT EXISTS characterize_object (
     diaobjectid bigint, replacestai timestamp, basis timestamp, turn integer, ra double precision,
     decl double precision, ra0 double precision, decl0 double precision, epoch0 double precision,
@@ -66,15 +66,18 @@ BEGIN
   SELECT diaobjectid, 1, ccdvisitid, midpointtai, ra, decl, raerr, declerr, radeclcov
   FROM staging.diasource
   WHERE slot = in_slot AND diaobjectid IS NOT NULL AND iswithdrawal IS NOT TRUE;
+  -- Objects that gain a source, and those of which published data change.
   INSERT INTO characterize_touched
-  SELECT t.diaobjectid, g.first, g.newest, g.ra, g.decl
-  FROM staging.touched(in_slot) AS t
-  LEFT JOIN (
+  SELECT coalesce(g.diaobjectid, r.diaobjectid), g.first, g.newest, g.ra, g.decl,
+    r.diaobjectid IS NOT NULL
+  FROM (
     SELECT diaobjectid, min(midpointtai) AS first, max(midpointtai) AS newest, min(ra) AS ra,
       min(decl) AS decl
     FROM characterize_row GROUP BY diaobjectid
-  ) AS g ON g.diaobjectid = t.diaobjectid;
-  ANALYZE characterize_touched (diaobjectid);
+  ) AS g FULL JOIN staging.reopened(in_slot) AS r ON r.diaobjectid = g.diaobjectid
+  -- Objects that end are staged already.
+  WHERE coalesce(g.diaobjectid, r.diaobjectid) NOT IN (SELECT o.diaobjectid
+    FROM staging.diaobject AS o WHERE o.slot = in_slot AND o.diaobjectid IS NOT NULL);
 
   -- Sums go on (basis) if all staged rows of the object are new ones. Else they begin anew, and
   -- offsets are counted from the old position, or that of one source.
@@ -87,12 +90,10 @@ BEGIN
   FROM characterize_touched AS t
   LEFT JOIN prompt_store.diaobject AS o ON o.diaobjectid = t.diaobjectid
   LEFT JOIN prompt_store.diaobjectsums AS b ON b.diaobjectid = t.diaobjectid
-  LEFT JOIN staging.reopened(in_slot) AS r ON r.diaobjectid = t.diaobjectid
   CROSS JOIN LATERAL (SELECT greatest(o.lastdiasourcetai, t.newest) AS newest,
     coalesce(o.ra, t.ra) AS ra, coalesce(o.decl, t.decl) AS decl) AS p
-  CROSS JOIN LATERAL (SELECT r.diaobjectid IS NULL AND t.first > b.newesttai + 1e-4
+  CROSS JOIN LATERAL (SELECT NOT t.reopened AND t.first > b.newesttai + 1e-4
     AND p.newest - cutoff_days >= b.sincetai AS goes_on) AS j;
-  ANALYZE characterize_object (diaobjectid);
 
   -- What the windows leave behind. The ids say in which month to look.
   INSERT INTO characterize_row
@@ -118,7 +119,6 @@ BEGIN
     WHERE o.turn = in_turn AND o.basis IS NULL AND o.replacestai IS NOT NULL AND NOT EXISTS (
       SELECT FROM staging.diasource AS r
       WHERE r.slot = in_slot AND r.replacestai IS NOT NULL AND r.diasourceid = s.diasourceid);
-    ANALYZE characterize_row (diaobjectid, ccdvisitid);
     UPDATE characterize_object AS o
     SET newest = m.newest, since = greatest(m.newest - cutoff_days, 0),
       epoch0 = coalesce(m.newest, o.epoch0)
@@ -142,9 +142,8 @@ BEGIN
       WHERE v.ccdvisitid = c.ccdvisitid
       LIMIT 1
     ) AS v ON true;
-    ANALYZE characterize_frame;
 
-    -- Nothing tells how many rows the sums and the fit have: no loops over them.
+    -- Nothing tells how many rows these tables have: no loops over them.
     PERFORM set_config('enable_nestloop', 'off', true);
     WITH earth AS MATERIALIZED (
       -- Once a minute: the Earth moves 1e-5 AU in that time.

@@ -20,9 +20,11 @@ DECLARE
   horizon CONSTANT timestamp := ledger.horizon();
   base bigint;
   mixed bigint;
-  set_fluxes text;
-  set_sums text;
   pivot text;
+  joins text;
+  set_sums text;
+  set_mixed text;
+  set_fluxes text;
   done bigint;
   loops CONSTANT text := current_setting('enable_nestloop');
 BEGIN
@@ -69,7 +71,6 @@ BEGIN
   LEFT JOIN (SELECT diaobjectid, min(midpointtai) AS first FROM flux_row GROUP BY diaobjectid) AS r
     ON r.diaobjectid = o.diaobjectid
   WHERE o.slot = in_slot AND o.iswithdrawal IS NOT TRUE;
-  ANALYZE flux_object (diaobjectid);
 
   -- What the windows leave behind; forced rows a little beyond, to know which source has one.
   INSERT INTO flux_row
@@ -129,7 +130,6 @@ BEGIN
       SELECT FROM staging.diaforcedsource AS r
       WHERE r.slot = in_slot AND r.replacestai IS NOT NULL
         AND r.diaforcedsourceid = s.diaforcedsourceid);
-    ANALYZE flux_row (diaobjectid, ccdvisitid);
     TRUNCATE flux_band;
     INSERT INTO flux_band
     SELECT c.ccdvisitid, v.band
@@ -140,54 +140,49 @@ BEGIN
       SELECT band FROM prompt_store.ccdvisit AS v WHERE v.ccdvisitid = c.ccdvisitid
       LIMIT 1
     ) AS v;
-    ANALYZE flux_band;
     PERFORM set_config('enable_nestloop', 'off', true);
     -- An object without sources is described by the months up to its newest forced measurement.
-    UPDATE flux_object AS o SET since = greatest(r.newest - cutoff_days, 0)
-    FROM (SELECT diaobjectid, max(midpointtai) AS newest FROM flux_row GROUP BY diaobjectid) AS r
-    WHERE o.since IS NULL AND r.diaobjectid = o.diaobjectid;
+    IF EXISTS (SELECT FROM flux_object WHERE since IS NULL) THEN
+      UPDATE flux_object AS o SET since = greatest(r.newest - cutoff_days, 0)
+      FROM (SELECT diaobjectid, max(midpointtai) AS newest FROM flux_row GROUP BY diaobjectid) AS r
+      WHERE o.since IS NULL AND r.diaobjectid = o.diaobjectid;
+    END IF;
 
     INSERT INTO flux_sum
     WITH banded AS MATERIALIZED (
-      SELECT p.*, v.band,
+      SELECT p.*,
         -- One value of totFlux a ccdVisit: of the forced row, else of the source.
-        CASE WHEN p.forced THEN row_number() OVER (w ORDER BY p.totflux IS NULL, p.forced DESC) = 1
-          ELSE NOT bool_or(p.forced AND p.totflux IS NOT NULL) OVER w END AS counts_total
+        row_number() OVER (PARTITION BY p.diaobjectid, p.ccdvisitid
+          ORDER BY p.totflux IS NULL, p.forced DESC) = 1 AS counts_total
       FROM (
-        SELECT r.diaobjectid, r.forced, r.ccdvisitid, r.totflux, r.templateid,
+        SELECT r.diaobjectid, r.forced, r.ccdvisitid, r.templateid, v.band, r.totflux,
           CASE WHEN r.psfluxerr > 0 THEN r.psflux::double precision END AS f,
-          1 / nullif(r.psfluxerr::double precision, 0) ^ 2 AS w,
+          1 / nullif(r.psfluxerr::double precision * r.psfluxerr, 0) AS w,
           CASE WHEN r.totfluxerr > 0 THEN r.totflux::double precision END AS g,
-          1 / nullif(r.totfluxerr::double precision, 0) ^ 2 AS wg,
-          CASE WHEN r.sign <= 0 OR r.midpointtai > o.since THEN r.sign ELSE 0 END AS sign
+          1 / nullif(r.totfluxerr::double precision * r.totfluxerr, 0) AS wg,
+          CASE WHEN r.sign <= 0 OR r.midpointtai > o.since THEN r.sign ELSE 0 END AS sign,
+          -- Reference and template stay as long as there are values.
+          CASE WHEN k.s[3] + k.s[9] > 0 THEN k.s[1] END AS f0,
+          CASE WHEN k.s[12] > 0 THEN k.s[2] END AS g0,
+          CASE WHEN k.s[3] + k.s[9] > 0 THEN
+            CASE v.band WHEN 'u' THEN o.tu WHEN 'g' THEN o.tg WHEN 'r' THEN o.tr WHEN 'i' THEN o.ti
+              WHEN 'z' THEN o.tz WHEN 'y' THEN o.ty END END AS t0
         FROM flux_row AS r
         JOIN flux_object AS o ON o.diaobjectid = r.diaobjectid AND o.turn = in_turn
+        JOIN flux_band AS v ON v.ccdvisitid = r.ccdvisitid
+        CROSS JOIN LATERAL (SELECT CASE WHEN o.basis IS NOT NULL THEN
+          CASE v.band WHEN 'u' THEN o.u WHEN 'g' THEN o.g WHEN 'r' THEN o.r WHEN 'i' THEN o.i
+            WHEN 'z' THEN o.z WHEN 'y' THEN o.y END END AS s) AS k
+        OFFSET 0
       ) AS p
-      JOIN flux_band AS v USING (ccdvisitid)
-      WINDOW w AS (PARTITION BY p.diaobjectid, p.ccdvisitid)
     ), mean AS (
       -- In single precision: of equal values it is the value itself.
       SELECT diaobjectid, band, max(templateid) AS templateid,
         (sum(w * f) / sum(w) FILTER (WHERE f IS NOT NULL))::real AS f,
         (sum(wg * g) / sum(wg) FILTER (WHERE g IS NOT NULL))::real AS g
-      FROM banded WHERE sign <> 0 GROUP BY diaobjectid, band
-    ), held AS (
-      SELECT m.diaobjectid, m.band, m.f, m.g, m.templateid,
-        CASE m.band WHEN 'u' THEN o.u WHEN 'g' THEN o.g WHEN 'r' THEN o.r WHEN 'i' THEN o.i
-          WHEN 'z' THEN o.z WHEN 'y' THEN o.y END AS s,
-        CASE m.band WHEN 'u' THEN o.tu WHEN 'g' THEN o.tg WHEN 'r' THEN o.tr WHEN 'i' THEN o.ti
-          WHEN 'z' THEN o.tz WHEN 'y' THEN o.ty END AS t
-      FROM mean AS m
-      LEFT JOIN flux_object AS o ON o.diaobjectid = m.diaobjectid AND o.basis IS NOT NULL
-    ), origin AS MATERIALIZED (
-      -- Reference and template stay as long as there are values.
-      SELECT diaobjectid, band, s,
-        coalesce(CASE WHEN s[3] + s[9] > 0 THEN s[1] END, f, 0)::double precision AS f0,
-        coalesce(CASE WHEN s[12] > 0 THEN s[2] END, g, 0)::double precision AS g0,
-        coalesce(CASE WHEN s[3] + s[9] > 0 THEN t END, templateid) AS t0
-      FROM held
+      FROM banded WHERE sign <> 0 AND (f0 IS NULL OR g0 IS NULL) GROUP BY diaobjectid, band
     ), change AS (
-      SELECT o.diaobjectid, o.band,
+      SELECT diaobjectid, band, min(f0) AS f0, min(g0) AS g0, min(t0) AS t0,
         sum(sign) FILTER (WHERE one) AS n, sum(sign * w) FILTER (WHERE one) AS w,
         sum(sign * w * d) FILTER (WHERE one) AS wf, sum(sign * w * d * d) FILTER (WHERE one) AS wff,
         sum(sign * d) FILTER (WHERE one) AS f, sum(sign * d * d) FILTER (WHERE one) AS ff,
@@ -198,16 +193,22 @@ BEGIN
         sum(sign * e * e) FILTER (WHERE three) AS tot_ff,
         sum(sign) FILTER (WHERE (one OR two) AND templateid <> t0) AS others
       FROM (
-        SELECT b.*, o.t0, b.f - o.f0 AS d, b.g - o.g0 AS e, NOT forced AND f IS NOT NULL AS one,
-          forced AND f IS NOT NULL AS two, counts_total AND g IS NOT NULL AS three
-        FROM banded AS b
-        JOIN origin AS o ON o.diaobjectid = b.diaobjectid AND o.band = b.band
-        WHERE b.sign <> 0 OFFSET 0
+        SELECT *, f - f0 AS d, g - g0 AS e
+        FROM (
+          SELECT b.diaobjectid, b.band, b.sign, b.w, b.wg, b.f, b.g, b.templateid,
+            NOT b.forced AND b.f IS NOT NULL AS one, b.forced AND b.f IS NOT NULL AS two,
+            b.counts_total AND b.g IS NOT NULL AS three,
+            coalesce(b.f0, m.f, 0)::double precision AS f0,
+            coalesce(b.g0, m.g, 0)::double precision AS g0, coalesce(b.t0, m.templateid) AS t0
+          FROM banded AS b
+          LEFT JOIN mean AS m ON m.diaobjectid = b.diaobjectid AND m.band = b.band
+          WHERE b.sign <> 0 OFFSET 0
+        ) AS q OFFSET 0
       ) AS o
-      GROUP BY o.diaobjectid, o.band
+      GROUP BY diaobjectid, band
     )
-    SELECT o.diaobjectid, o.band,
-      ARRAY[o.f0, o.g0,
+    SELECT diaobjectid, band,
+      ARRAY[f0, g0,
         coalesce(s[3], 0) + coalesce(n, 0), coalesce(s[4], 0) + coalesce(w, 0),
         coalesce(s[5], 0) + coalesce(wf, 0), coalesce(s[6], 0) + coalesce(wff, 0),
         coalesce(s[7], 0) + coalesce(f, 0), coalesce(s[8], 0) + coalesce(ff, 0),
@@ -219,8 +220,13 @@ BEGIN
         coalesce(s[18] * greatest(staging.shrinkage(s[4], w), staging.shrinkage(s[6], wff),
           staging.shrinkage(s[8], ff), staging.shrinkage(s[10], forced_w),
           staging.shrinkage(s[13], tot_w), staging.shrinkage(s[16], tot_ff)), 1)],
-      o.t0
-    FROM origin AS o JOIN change AS c ON c.diaobjectid = o.diaobjectid AND c.band = o.band;
+      t0
+    FROM (
+      SELECT c.*, CASE WHEN o.basis IS NOT NULL THEN
+        CASE c.band WHEN 'u' THEN o.u WHEN 'g' THEN o.g WHEN 'r' THEN o.r WHEN 'i' THEN o.i
+          WHEN 'z' THEN o.z WHEN 'y' THEN o.y END END AS s
+      FROM change AS c JOIN flux_object AS o ON o.diaobjectid = c.diaobjectid OFFSET 0
+    ) AS n;
     PERFORM set_config('enable_nestloop', loops, true);
     EXIT WHEN in_turn = 2;
 
@@ -229,9 +235,9 @@ BEGIN
     FROM flux_sum AS c
     WHERE c.diaobjectid = o.diaobjectid AND o.basis IS NOT NULL AND (
       s[18] > 1e4 OR (s[17] > 0 AND s[17] >= s[3] + s[9])
-      OR (s[3] > 1 AND (s[6] > 1e5 * (s[6] - s[5] * s[5] / s[4])
-        OR s[8] > 1e5 * (s[8] - s[7] * s[7] / s[3])))
-      OR (s[12] > 1 AND s[16] > 1e5 * (s[16] - s[15] * s[15] / s[12])));
+      OR (s[3] > 1 AND (s[6] > 1e6 * (s[6] - s[5] * s[5] / s[4])
+        OR s[8] > 1e6 * (s[8] - s[7] * s[7] / s[3])))
+      OR (s[12] > 1 AND s[16] > 1e6 * (s[16] - s[15] * s[15] / s[12])));
     EXIT WHEN NOT FOUND;
     DELETE FROM flux_row AS r USING flux_object AS o
     WHERE o.diaobjectid = r.diaobjectid AND o.turn = 2 AND r.known;
@@ -239,25 +245,49 @@ BEGIN
     WHERE o.diaobjectid = r.diaobjectid AND o.turn = 2;
   END LOOP;
 
-  -- A band without news keeps its statistics, unless the sums began anew without any of it.
-  SELECT string_agg(format('max(c.s) FILTER (WHERE c.band = %1$L) AS %1$s, '
-      'max(c.templateid) FILTER (WHERE c.band = %1$L) AS t%1$s', b), ', '),
+  -- Bands without news keep their statistics, but not if the sums began anew without them.
+  IF EXISTS (SELECT FROM flux_object WHERE basis IS NULL AND published) THEN
+    SELECT string_agg(attname || ' = NULL', ', ') INTO STRICT set_fluxes
+    FROM pg_attribute
+    WHERE attrelid = 'staging.diaobject'::regclass
+      AND attname ~ '^[ugrizy](psflux|psforcedflux|totflux)';
+    EXECUTE format('UPDATE staging.diaobject AS o SET %s FROM flux_object AS w WHERE o.slot = $1 '
+      'AND o.diaobjectid = w.diaobjectid AND w.basis IS NULL AND w.published', set_fluxes)
+    USING in_slot;
+  END IF;
+  -- In the texts # is the band and @ its sums.
+  SELECT string_agg(replace(', #.s AS #, #.templateid AS t#', '#', b), ''),
+    string_agg(replace(
+      ' LEFT JOIN flux_sum AS # ON #.diaobjectid = o.diaobjectid AND #.band = ', '#', b)
+      || quote_literal(b), ''),
+    string_agg(replace(', #fluxsums = p.#, #templateid = p.t#', '#', b), ''),
+    string_agg(format(' & ~CASE WHEN %1$s.s IS NULL THEN 0 ELSE %2$s END '
+      '| CASE WHEN %1$s.s[17] > 0 THEN %2$s ELSE 0 END', b, 1 << strpos('ugrizy', b)), ''),
     string_agg(replace(replace(
-      '#psfluxmean = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psfluxmean END WHEN @[3] > 0 THEN @[1] + @[5] / @[4] END,
-       #psfluxmeanerr = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psfluxmeanerr END WHEN @[3] > 0 THEN 1 / sqrt(@[4]) END,
-       #psfluxsigma = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psfluxsigma END WHEN @[3] > 1 THEN sqrt(greatest(@[8] - @[7] * @[7] / @[3], 0) / (@[3] - 1)) END,
-       #psfluxchi2 = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psfluxchi2 END WHEN @[3] > 1 THEN greatest(@[6] - @[5] * @[5] / @[4], 0) WHEN @[3] > 0 THEN 0 END,
-       #psfluxndata = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psfluxndata END WHEN @[3] > 0 THEN @[3] END,
-       #psforcedfluxmean = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psforcedfluxmean END WHEN @[9] > 0 THEN @[1] + @[11] / @[10] END,
-       #psforcedfluxmeanerr = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psforcedfluxmeanerr END WHEN @[9] > 0 THEN 1 / sqrt(@[10]) END,
-       #psforcedfluxndata = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#psforcedfluxndata END WHEN @[9] > 0 THEN @[9] END,
-       #totfluxmean = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#totfluxmean END WHEN @[12] > 0 THEN @[2] + @[14] / @[13] END,
-       #totfluxmeanerr = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#totfluxmeanerr END WHEN @[12] > 0 THEN 1 / sqrt(@[13]) END,
-       #totfluxsigma = CASE WHEN @ IS NULL THEN CASE WHEN p.goes_on THEN o.#totfluxsigma END WHEN @[12] > 1 THEN sqrt(greatest(@[16] - @[15] * @[15] / @[12], 0) / (@[12] - 1)) END',
-      '#', b), '@', 'p.' || b), ', '),
-    string_agg(format('%1$sfluxsums = p.%1$s, %1$stemplateid = p.t%1$s', b), ', ')
-  INTO STRICT pivot, set_fluxes, set_sums
-  FROM unnest('{u,g,r,i,z,y}'::text[]) AS b;
+      ', #psfluxmean = CASE WHEN @ IS NULL THEN o.#psfluxmean
+          WHEN @[3] > 0 THEN @[1] + @[5] / @[4] END
+      , #psfluxmeanerr = CASE WHEN @ IS NULL THEN o.#psfluxmeanerr
+          WHEN @[3] > 0 THEN 1 / sqrt(@[4]) END
+      , #psfluxsigma = CASE WHEN @ IS NULL THEN o.#psfluxsigma
+          WHEN @[3] > 1 THEN sqrt(greatest(@[8] - @[7] * @[7] / @[3], 0) / (@[3] - 1)) END
+      , #psfluxchi2 = CASE WHEN @ IS NULL THEN o.#psfluxchi2
+          WHEN @[3] > 1 THEN greatest(@[6] - @[5] * @[5] / @[4], 0) WHEN @[3] > 0 THEN 0 END
+      , #psfluxndata = CASE WHEN @ IS NULL THEN o.#psfluxndata WHEN @[3] > 0 THEN @[3] END
+      , #psforcedfluxmean = CASE WHEN @ IS NULL THEN o.#psforcedfluxmean
+          WHEN @[9] > 0 THEN @[1] + @[11] / @[10] END
+      , #psforcedfluxmeanerr = CASE WHEN @ IS NULL THEN o.#psforcedfluxmeanerr
+          WHEN @[9] > 0 THEN 1 / sqrt(@[10]) END
+      , #psforcedfluxndata = CASE WHEN @ IS NULL THEN o.#psforcedfluxndata
+          WHEN @[9] > 0 THEN @[9] END
+      , #totfluxmean = CASE WHEN @ IS NULL THEN o.#totfluxmean
+          WHEN @[12] > 0 THEN @[2] + @[14] / @[13] END
+      , #totfluxmeanerr = CASE WHEN @ IS NULL THEN o.#totfluxmeanerr
+          WHEN @[12] > 0 THEN 1 / sqrt(@[13]) END
+      , #totfluxsigma = CASE WHEN @ IS NULL THEN o.#totfluxsigma
+          WHEN @[12] > 1 THEN sqrt(greatest(@[16] - @[15] * @[15] / @[12], 0) / (@[12] - 1)) END',
+      '#', b), '@', 'p.' || b), '')
+  INTO pivot, joins, set_sums, set_mixed, set_fluxes
+  FROM (SELECT DISTINCT band AS b FROM flux_sum) AS bands;
   PERFORM set_config('enable_nestloop', 'off', true);
   EXECUTE format($statement$
     WITH span AS (
@@ -265,27 +295,22 @@ BEGIN
         min(midpointtai) AS oldest
       FROM flux_row GROUP BY diaobjectid
     ), news AS MATERIALIZED (
-      SELECT o.diaobjectid, o.basis, o.basis IS NOT NULL AS goes_on, %1$s,
-        coalesce(min(o.mixedbands) FILTER (WHERE o.basis IS NOT NULL), 0)
-          & ~coalesce(bit_or(1 << strpos('ugrizy', c.band)), 0)
-          | coalesce(bit_or(1 << strpos('ugrizy', c.band)) FILTER (WHERE c.s[17] > 0), 0) AS mixedbands,
-        min(CASE WHEN o.basis IS NULL THEN greatest(r.oldest, o.since)
-          WHEN o.oldest <= o.since THEN o.since ELSE o.oldest END) AS oldest,
-        max(greatest(o.newest, r.newest)) AS newest
-      FROM flux_object AS o
-      LEFT JOIN flux_sum AS c ON c.diaobjectid = o.diaobjectid
-      LEFT JOIN span AS r ON r.diaobjectid = o.diaobjectid
-      GROUP BY o.diaobjectid, o.basis
+      SELECT o.diaobjectid, o.basis,
+        CASE WHEN o.basis IS NULL THEN greatest(n.oldest, o.since)
+          WHEN o.oldest <= o.since THEN o.since ELSE o.oldest END AS oldest,
+        greatest(o.newest, n.newest) AS newest,
+        CASE WHEN o.basis IS NULL THEN 0 ELSE o.mixedbands END %3$s AS mixedbands %1$s
+      FROM flux_object AS o LEFT JOIN span AS n ON n.diaobjectid = o.diaobjectid %2$s
     ), kept AS (
       UPDATE staging.diaobjectsums AS o
       SET replacestai = p.basis, oldesttai = p.oldest, newesttai = p.newest, asoftai = $2,
-        mixedbands = p.mixedbands, %3$s
+        mixedbands = p.mixedbands %4$s
       FROM news AS p WHERE o.slot = $1 AND o.diaobjectid = p.diaobjectid
     )
     UPDATE staging.diaobject AS o
-    SET flags = o.flags & ~$3 | CASE WHEN p.mixedbands <> 0 THEN $3 ELSE 0 END, %2$s
+    SET flags = o.flags & ~$3 | CASE WHEN p.mixedbands <> 0 THEN $3 ELSE 0 END %5$s
     FROM news AS p WHERE o.slot = $1 AND o.diaobjectid = p.diaobjectid
-    $statement$, pivot, set_fluxes, set_sums)
+    $statement$, pivot, joins, set_mixed, set_sums, set_fluxes)
   USING in_slot, horizon, mixed;
   GET DIAGNOSTICS done = ROW_COUNT;
   PERFORM set_config('enable_nestloop', loops, true);
