@@ -310,6 +310,7 @@ def publications(bench: Bench, turns: int) -> tuple[float, float, float]:
         start = rng.randrange(OBJECTS - 10_000)
         chosen = f"diaobjectid - (1::bigint << 53) BETWEEN {start + 1} AND {start + 10_000}"
         with slot(bench.connection) as number:
+            bench.connection.autocommit = True  # the slot has turned it off
             batch = stage_versions(bench, number, "visit", chosen)
             cpu, begin = bench.cpu(), time.perf_counter()
             bench.one("SELECT ledger.publish(%s)", batch)
@@ -325,6 +326,7 @@ def publications(bench: Bench, turns: int) -> tuple[float, float, float]:
                 f"FROM staging.diaobject AS s JOIN old USING (diaobjectid) WHERE s.slot = {number}"
             )
             theirs.append(time.perf_counter() - begin)
+    bench.connection.autocommit = True
     return tuple(statistics.median(x[1:]) for x in (ours, spent, theirs))  # type: ignore[return-value]
 
 
@@ -349,9 +351,11 @@ def soak(bench: Bench, visits: int) -> dict[str, float]:
     before = index_bytes(bench, "prompt_store.diaobject")
     for _ in range(visits):
         with slot(bench.connection) as number:
+            bench.connection.autocommit = True  # the slot has turned it off
             chosen = ", ".join(map(str, rng.sample(field, 1000)))
             batch = stage_versions(bench, number, "visit", f"diaobjectid IN ({chosen})")
             bench.one("SELECT ledger.publish(%s)", batch)
+    bench.connection.autocommit = True
     bench.cursor.execute(
         "CREATE TABLE public.fresh (LIKE prompt_store.diaobject);"
         "INSERT INTO public.fresh SELECT * FROM prompt_store.diaobject ORDER BY diaobjectid;"
