@@ -17,7 +17,7 @@
 -- motions, as in science.ln_same_object. A star without a motion has the prior of
 -- staging.associate, galaxies have none. Parallaxes are not followed but count as errors.
 --
--- A cone in which ten of a class are expected comes first; only where three are not in it, 60 arcsec.
+-- A cone in which six of a class are expected comes first; only where three are not in it, 60 arcsec.
 -- needs: science.ln_same_object
 CREATE OR REPLACE FUNCTION staging.nearby(
   in_slot smallint,
@@ -64,8 +64,8 @@ BEGIN
     t.pmra::double precision / 1000, t.pmdecl::double precision / 1000,
     t.pmparallaxcov[1]::double precision / 1e6, t.pmparallaxcov[2]::double precision / 1e6,
     t.pmparallaxcov[3]::double precision / 1e6, n.stars, n.galaxies,
-    -- Ten of the rarer class are expected within.
-    least(60, sqrt(10 / (pi() * CASE
+    -- Six of the rarer class are expected within.
+    least(60, sqrt(6 / (pi() * CASE
       WHEN false = ALL (kinds) THEN n.stars WHEN true = ALL (kinds) THEN n.galaxies
       ELSE least(n.stars, n.galaxies) END)))
   FROM staging.diaobject AS t
