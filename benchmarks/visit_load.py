@@ -219,6 +219,7 @@ class Bench:
     theirs: list[dict[str, Any]] = field(default_factory=list)
     reads: list[tuple[float, float, Any]] = field(default_factory=list)
     year: list[dict[str, Any]] = field(default_factory=list)
+    sizes: tuple[float, float] = (0.0, 0.0)  # bytes on disk here and there, without the year
 
     def log_place(self) -> int:
         """Bytes of log that the server has written."""
@@ -393,7 +394,7 @@ def median(found: list[dict[str, Any]], name: str) -> float:
     return round(statistics.median(float(visit[name]) for visit in found), 3)
 
 
-def report(bench: Bench, sizes: tuple[float, float]) -> None:
+def report(bench: Bench) -> None:
     """Print the figures."""
     against = {"against": "lsst-dax-apdb"} if bench.theirs else {}
     ours, theirs = bench.ours, bench.theirs
@@ -415,8 +416,8 @@ def report(bench: Bench, sizes: tuple[float, float]) -> None:
     told = {"rival": median(rival, "wal")} if rival else {}
     figure("wal", median(ours, "wal"), "bytes a visit", **told, **against)
     visits = len(ours) + len(CENTRES)
-    told = {"rival": round(sizes[1] / visits)} if rival else {}
-    figure("bytes", round(sizes[0] / visits), "bytes a visit", **told, **against)
+    told = {"rival": round(bench.sizes[1] / visits)} if rival else {}
+    figure("bytes", round(bench.sizes[0] / visits), "bytes a visit", **told, **against)
     figure("rows", 4 * bench.sources, "rows a visit")
     year = bench.year
     if year:
@@ -456,6 +457,8 @@ def run(bench: Bench, chosen: argparse.Namespace) -> None:
             seen = seen[by_detector(at.ras[seen], at.decls[seen])]
             bench.stored(at, mjd, count, seen, counted=bool(turn))
             print(f"visit {count} of {(each + 1) * len(fields)}", file=sys.stderr)
+    tables = "^dia(source|object|forcedsource)(_history)?(_p[0-9]+)?$"
+    bench.sizes = size_on_disk(bench.connection, tables), size_on_disk(bench.watch, "^Dia")
     analyze(bench)
     for repetition in range(chosen.reads + 1):
         for at in fields:
@@ -514,12 +517,6 @@ def main() -> None:
             run(bench, chosen)
         except KeyboardInterrupt:
             print("interrupted: the figures are of the visits until then", file=sys.stderr)
-        sizes = (
-            size_on_disk(
-                connection, "^(diasource|diaobject|diaforcedsource)(_history)?(_p[0-9]+)?$"
-            ),
-            size_on_disk(watch, "^Dia"),
-        )
         if rival is not None:
             rival.close()
         connection.close()
@@ -527,7 +524,7 @@ def main() -> None:
     finally:
         cluster.destroy()
         shutil.rmtree(home)
-    report(bench, sizes)
+    report(bench)
     chosen.plots.mkdir(parents=True, exist_ok=True)
     draw(bench, chosen.plots)
 
