@@ -96,39 +96,44 @@ BEGIN
     AND p.newest - cutoff_days >= b.sincetai AS goes_on) AS j;
 
   -- What the windows leave behind. The ids say in which month to look.
-  INSERT INTO characterize_row
-  SELECT o.diaobjectid, -1, s.*
-  FROM characterize_object AS o CROSS JOIN LATERAL (
-    SELECT s.ccdvisitid, s.midpointtai, s.ra, s.decl, s.raerr, s.declerr, s.radeclcov
-    FROM prompt_store.diasource AS s
-    WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.oldsince AND s.midpointtai <= o.since
-      AND s.diasourceid >= base + (greatest(science.night_of(o.oldsince) - 1, 0) << 39)
-      AND s.diasourceid < base + ((greatest(science.night_of(o.since), 0) + 2) << 39)
-    OFFSET 0
-  ) AS s
-  WHERE o.basis IS NOT NULL AND o.oldfirst <= o.since;
+  IF EXISTS (SELECT FROM characterize_object WHERE basis IS NOT NULL AND oldfirst <= since) THEN
+    INSERT INTO characterize_row
+    SELECT o.diaobjectid, -1, s.*
+    FROM characterize_object AS o CROSS JOIN LATERAL (
+      SELECT s.ccdvisitid, s.midpointtai, s.ra, s.decl, s.raerr, s.declerr, s.radeclcov
+      FROM prompt_store.diasource AS s
+      WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.oldsince AND s.midpointtai <= o.since
+        AND s.diasourceid >= base + (greatest(science.night_of(o.oldsince) - 1, 0) << 39)
+        AND s.diasourceid < base + ((greatest(science.night_of(o.since), 0) + 2) << 39)
+      OFFSET 0
+    ) AS s
+    WHERE o.basis IS NOT NULL AND o.oldfirst <= o.since;
+  END IF;
 
   FOR in_turn IN 1..2 LOOP
-    -- From the rows: all of them, as a source that goes may move the window back.
-    INSERT INTO characterize_row
-    SELECT o.diaobjectid, 1, s.ccdvisitid, s.midpointtai, s.ra, s.decl, s.raerr, s.declerr,
-      s.radeclcov
-    FROM characterize_object AS o CROSS JOIN LATERAL (
-      SELECT * FROM prompt_store.diasource AS s WHERE s.diaobjectid = o.diaobjectid OFFSET 0
-    ) AS s
-    WHERE o.turn = in_turn AND o.basis IS NULL AND o.replacestai IS NOT NULL AND NOT EXISTS (
-      SELECT FROM staging.diasource AS r
-      WHERE r.slot = in_slot AND r.replacestai IS NOT NULL AND r.diasourceid = s.diasourceid);
-    UPDATE characterize_object AS o
-    SET newest = m.newest, since = greatest(m.newest - cutoff_days, 0),
-      epoch0 = coalesce(m.newest, o.epoch0)
-    FROM (
-      SELECT o.diaobjectid, max(r.midpointtai) AS newest
-      FROM characterize_object AS o LEFT JOIN characterize_row AS r ON r.diaobjectid = o.diaobjectid
-      WHERE o.turn = in_turn AND o.basis IS NULL AND o.replacestai IS NOT NULL
-      GROUP BY o.diaobjectid
-    ) AS m
-    WHERE o.diaobjectid = m.diaobjectid;
+    IF EXISTS (SELECT FROM characterize_object AS o
+        WHERE o.turn = in_turn AND o.basis IS NULL AND o.replacestai IS NOT NULL) THEN
+      -- From the rows: all of them, as a source that goes may move the window back.
+      INSERT INTO characterize_row
+      SELECT o.diaobjectid, 1, s.ccdvisitid, s.midpointtai, s.ra, s.decl, s.raerr, s.declerr,
+        s.radeclcov
+      FROM characterize_object AS o CROSS JOIN LATERAL (
+        SELECT * FROM prompt_store.diasource AS s WHERE s.diaobjectid = o.diaobjectid OFFSET 0
+      ) AS s
+      WHERE o.turn = in_turn AND o.basis IS NULL AND o.replacestai IS NOT NULL AND s.diasourceid NOT IN (
+        SELECT r.diasourceid FROM staging.diasource AS r
+        WHERE r.slot = in_slot AND r.replacestai IS NOT NULL AND r.diasourceid IS NOT NULL);
+      UPDATE characterize_object AS o
+      SET newest = m.newest, since = greatest(m.newest - cutoff_days, 0),
+        epoch0 = coalesce(m.newest, o.epoch0)
+      FROM (
+        SELECT o.diaobjectid, max(r.midpointtai) AS newest
+        FROM characterize_object AS o LEFT JOIN characterize_row AS r ON r.diaobjectid = o.diaobjectid
+        WHERE o.turn = in_turn AND o.basis IS NULL AND o.replacestai IS NOT NULL
+        GROUP BY o.diaobjectid
+      ) AS m
+      WHERE o.diaobjectid = m.diaobjectid;
+    END IF;
     TRUNCATE characterize_frame;
     INSERT INTO characterize_frame
     SELECT c.ccdvisitid, coalesce(v.astromsysraerr, 0.01)::double precision ^ 2,

@@ -73,30 +73,32 @@ BEGIN
   WHERE o.slot = in_slot AND o.iswithdrawal IS NOT TRUE;
 
   -- What the windows leave behind; forced rows a little beyond, to know which source has one.
-  INSERT INTO flux_row
-  SELECT o.diaobjectid, true, -1, false, s.*
-  FROM flux_object AS o CROSS JOIN LATERAL (
-    SELECT s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr, s.templateid
-    FROM prompt_store.diasource AS s
-    WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.oldsince AND s.midpointtai <= o.since
-      AND s.diasourceid >= base + (greatest(science.night_of(o.oldsince) - 1, 0) << 39)
-      AND s.diasourceid < base + ((greatest(science.night_of(o.since), 0) + 2) << 39)
-    OFFSET 0
-  ) AS s
-  WHERE o.basis IS NOT NULL AND o.oldest <= o.since
-  UNION ALL
-  SELECT o.diaobjectid, true, CASE WHEN s.midpointtai > o.oldsince AND s.midpointtai <= o.since
-      THEN -1 ELSE 0 END, true, s.*
-  FROM flux_object AS o CROSS JOIN LATERAL (
-    SELECT s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr, s.templateid
-    FROM prompt_store.diaforcedsource AS s
-    WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.oldsince - 1e-4
-      AND s.midpointtai <= o.since + 1e-4
-      AND s.diaforcedsourceid >= base + (greatest(science.night_of(o.oldsince) - 1, 0) << 39)
-      AND s.diaforcedsourceid < base + ((greatest(science.night_of(o.since), 0) + 2) << 39)
-    OFFSET 0
-  ) AS s
-  WHERE o.basis IS NOT NULL AND o.oldest <= o.since;
+  IF EXISTS (SELECT FROM flux_object WHERE basis IS NOT NULL AND oldest <= since) THEN
+    INSERT INTO flux_row
+    SELECT o.diaobjectid, true, -1, false, s.*
+    FROM flux_object AS o CROSS JOIN LATERAL (
+      SELECT s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr, s.templateid
+      FROM prompt_store.diasource AS s
+      WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.oldsince AND s.midpointtai <= o.since
+        AND s.diasourceid >= base + (greatest(science.night_of(o.oldsince) - 1, 0) << 39)
+        AND s.diasourceid < base + ((greatest(science.night_of(o.since), 0) + 2) << 39)
+      OFFSET 0
+    ) AS s
+    WHERE o.basis IS NOT NULL AND o.oldest <= o.since
+    UNION ALL
+    SELECT o.diaobjectid, true, CASE WHEN s.midpointtai > o.oldsince AND s.midpointtai <= o.since
+        THEN -1 ELSE 0 END, true, s.*
+    FROM flux_object AS o CROSS JOIN LATERAL (
+      SELECT s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr, s.templateid
+      FROM prompt_store.diaforcedsource AS s
+      WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.oldsince - 1e-4
+        AND s.midpointtai <= o.since + 1e-4
+        AND s.diaforcedsourceid >= base + (greatest(science.night_of(o.oldsince) - 1, 0) << 39)
+        AND s.diaforcedsourceid < base + ((greatest(science.night_of(o.since), 0) + 2) << 39)
+      OFFSET 0
+    ) AS s
+    WHERE o.basis IS NOT NULL AND o.oldest <= o.since;
+  END IF;
   -- What came without a source.
   INSERT INTO flux_row
   SELECT o.diaobjectid, true, CASE WHEN s.midpointtai > o.since THEN 1 ELSE 0 END, true, s.*
@@ -110,26 +112,28 @@ BEGIN
   WHERE o.basis IS NOT NULL;
 
   FOR in_turn IN 1..2 LOOP
-    INSERT INTO flux_row
-    SELECT o.diaobjectid, true, 1, false, s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux,
-      s.totfluxerr, s.templateid
-    FROM flux_object AS o CROSS JOIN LATERAL (
-      SELECT * FROM prompt_store.diasource AS s WHERE s.diaobjectid = o.diaobjectid OFFSET 0
-    ) AS s
-    WHERE o.turn = in_turn AND o.basis IS NULL AND o.published AND NOT EXISTS (
-      SELECT FROM staging.diasource AS r
-      WHERE r.slot = in_slot AND r.replacestai IS NOT NULL AND r.diasourceid = s.diasourceid)
-    UNION ALL
-    SELECT o.diaobjectid, true, 1, true, s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux,
-      s.totfluxerr, s.templateid
-    FROM flux_object AS o CROSS JOIN LATERAL (
-      SELECT * FROM prompt_store.diaforcedsource AS s
-      WHERE s.diaobjectid = o.diaobjectid OFFSET 0
-    ) AS s
-    WHERE o.turn = in_turn AND o.basis IS NULL AND o.published AND NOT EXISTS (
-      SELECT FROM staging.diaforcedsource AS r
-      WHERE r.slot = in_slot AND r.replacestai IS NOT NULL
-        AND r.diaforcedsourceid = s.diaforcedsourceid);
+    IF EXISTS (SELECT FROM flux_object AS o
+        WHERE o.turn = in_turn AND o.basis IS NULL AND o.published) THEN
+      INSERT INTO flux_row
+      SELECT o.diaobjectid, true, 1, false, s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux,
+        s.totfluxerr, s.templateid
+      FROM flux_object AS o CROSS JOIN LATERAL (
+        SELECT * FROM prompt_store.diasource AS s WHERE s.diaobjectid = o.diaobjectid OFFSET 0
+      ) AS s
+      WHERE o.turn = in_turn AND o.basis IS NULL AND o.published AND s.diasourceid NOT IN (
+        SELECT r.diasourceid FROM staging.diasource AS r
+        WHERE r.slot = in_slot AND r.replacestai IS NOT NULL AND r.diasourceid IS NOT NULL)
+      UNION ALL
+      SELECT o.diaobjectid, true, 1, true, s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux,
+        s.totfluxerr, s.templateid
+      FROM flux_object AS o CROSS JOIN LATERAL (
+        SELECT * FROM prompt_store.diaforcedsource AS s
+        WHERE s.diaobjectid = o.diaobjectid OFFSET 0
+      ) AS s
+      WHERE o.turn = in_turn AND o.basis IS NULL AND o.published AND s.diaforcedsourceid NOT IN (
+        SELECT r.diaforcedsourceid FROM staging.diaforcedsource AS r
+        WHERE r.slot = in_slot AND r.replacestai IS NOT NULL AND r.diaforcedsourceid IS NOT NULL);
+    END IF;
     TRUNCATE flux_band;
     INSERT INTO flux_band
     SELECT c.ccdvisitid, v.band
