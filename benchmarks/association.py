@@ -1,7 +1,7 @@
 """How well DIASources find their DIAObject, against a simulated sky.
 
 In four fields crowded groups of stars and of things that do not move (no two closer than 0.5 arcsec
-at the start, neighbours of a group 0.5 to 5 arcsec apart, one thing on 150 square arcsec) are
+at the start, neighbours of a group 0.5 to 5 arcsec apart, one thing on 144 square arcsec) are
 observed for 100 epochs in two seasons of eight months with four months between them: S/N 5 to 500,
 two percent of false detections, which may lie anywhere, also on top of a true one, a tenth of the
 true ones missed, and in one field frames that are shifted by 30 mas as a whole, each in a direction
