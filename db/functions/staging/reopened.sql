@@ -7,7 +7,9 @@ LANGUAGE sql STABLE
 AS $$
   SELECT r.diaobjectid FROM (
     SELECT c.diaobjectid FROM staging.diasource AS s
-    JOIN prompt_store.diasource AS c ON c.diasourceid = s.diasourceid
+    -- By its key: few or no rows are replaced, which the planner cannot know.
+    CROSS JOIN LATERAL (SELECT c.diaobjectid FROM prompt_store.diasource AS c
+      WHERE c.diasourceid = s.diasourceid OFFSET 0) AS c
     WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND c.diaobjectid IS NOT NULL
     UNION
     SELECT s.diaobjectid FROM staging.diasource AS s
@@ -17,11 +19,13 @@ AS $$
     WHERE f.slot = in_slot AND f.replacestai IS NOT NULL
     UNION
     SELECT s.diaobjectid FROM staging.ccdvisit AS v
-    JOIN prompt_store.ccdvisit AS c ON c.ccdvisitid = v.ccdvisitid
-    JOIN prompt_store.diasource AS s ON s.ccdvisitid = v.ccdvisitid AND s.diaobjectid IS NOT NULL
+    CROSS JOIN LATERAL (SELECT * FROM prompt_store.ccdvisit AS c
+      WHERE c.ccdvisitid = v.ccdvisitid OFFSET 0) AS c
+    CROSS JOIN LATERAL (SELECT s.diaobjectid FROM prompt_store.diasource AS s
+      WHERE s.ccdvisitid = c.ccdvisitid AND s.diaobjectid IS NOT NULL
+        AND (v.astromsysraerr, v.astromsysdeclerr, v.astromsyscov)
+          IS DISTINCT FROM (c.astromsysraerr, c.astromsysdeclerr, c.astromsyscov) OFFSET 0) AS s
     WHERE v.slot = in_slot AND v.replacestai IS NOT NULL AND v.iswithdrawal IS NOT TRUE
-      AND (v.astromsysraerr, v.astromsysdeclerr, v.astromsyscov)
-        IS DISTINCT FROM (c.astromsysraerr, c.astromsysdeclerr, c.astromsyscov)
   ) AS r
   WHERE r.diaobjectid NOT IN (SELECT o.diaobjectid FROM staging.diaobject AS o
     WHERE o.slot = in_slot AND o.iswithdrawal AND o.diaobjectid IS NOT NULL)
