@@ -16,8 +16,8 @@ from typing import Any
 import psycopg2
 
 from ingest.run import process_directory
-from services import query
 from simulate.survey import simulate
+from skyledger import answers
 from skyledger.database import schema
 from skyledger.database.cluster import Cluster, temporary_home
 from skyledger.virtual import VirtualDatabase
@@ -68,7 +68,7 @@ def main() -> None:
                 raise SystemExit(f"visits failed: {outcome.failures}")
         timed(
             "question",
-            lambda: query.run(
+            lambda: answers.run(
                 connection, "SELECT count(*) FROM DIASource", VirtualDatabase("prompt")
             ),
         )

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from cli import process as processing_command
 from cli.query import print_table
-from services import pictures, query
+from services import pictures
 from simulate.survey import simulate
-from skyledger import settings
+from skyledger import answers, settings
 from skyledger.database import connection, schema
 from skyledger.database.cluster import Cluster
 from skyledger.errors import SkyledgerError
@@ -59,7 +59,7 @@ def _counts(opened: Any, console: Console) -> None:
     table = Table("table", "rows", title="What the archive holds now", show_edge=False)
     table.columns[1].justify = "right"
     for name in _TABLES:
-        answer = query.run(opened, f"SELECT count(*) FROM {name}", VirtualDatabase("prompt"))
+        answer = answers.run(opened, f"SELECT count(*) FROM {name}", VirtualDatabase("prompt"))
         table.add_row(name, f"{answer.rows[0][0]:,}")
     console.print(table)
 
@@ -119,7 +119,7 @@ def demo(
 
 
 def _show_variable(opened: Any, console: Console, output: Path) -> None:
-    answer = query.run(opened, _VARIABLE, VirtualDatabase("prompt"))
+    answer = answers.run(opened, _VARIABLE, VirtualDatabase("prompt"))
     if not answer.rows:
         raise SkyledgerError("the demo found no object with four or more detections")
     object_id = answer.rows[0][0]
@@ -129,7 +129,8 @@ def _show_variable(opened: Any, console: Console, output: Path) -> None:
     path.write_bytes(pictures.png(pictures.draw_object(opened, curve)))
     console.print(
         f"\nThe most variable object, DIAObject {object_id}, with "
-        f"{curve.detected.sum()} detections and {(~curve.detected).sum()} forced fluxes: {path}",
+        f"{(curve.kind == 'source').sum()} detections and {(curve.kind == 'forced').sum()} forced "
+        f"fluxes: {path}",
         highlight=False,
     )
 
@@ -139,7 +140,7 @@ def _then_and_now(opened: Any, console: Console) -> None:
     console.print("\nOne question, asked of two instants:", _QUESTION.strip(), sep="\n")
     for night, instant in ((1, ends[0]), (len(ends), ends[-1])):
         console.print(f"\nas known after night {night}:", style="bold")
-        print_table(query.run(opened, _QUESTION, VirtualDatabase("prompt", instant)), console)
+        print_table(answers.run(opened, _QUESTION, VirtualDatabase("prompt", instant)), console)
     console.print("\nThat answer will be the same for ever. Type next:", style="bold")
     console.print(
         f'  ./run skyledger query "SELECT diaObjectId, ra, dec, nDiaSources FROM DIAObject" '

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from services import formats
-from services.query import Answer, run
 from skyledger import virtual
+from skyledger.answers import Answer, run
 from skyledger.database import connection, schema
 from skyledger.errors import UsageError
 

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from processing import fits, warp
-from services import query
-from skyledger import products
+from skyledger import answers, products
 from skyledger.errors import QueryRefusedError
 from skyledger.virtual import VirtualDatabase
 
@@ -55,7 +54,7 @@ class LightCurve:
     kind: NDArray[Any]  # source, forced or limit
     noise: NDArray[np.float64]  # nJy, one sigma, of limits
     ccd_visit_id: NDArray[np.int64]
-    answer: query.Answer
+    answer: answers.Answer
 
 
 def light_curve(connection: Any, object_id: int, database: VirtualDatabase) -> LightCurve:
@@ -67,14 +66,14 @@ def light_curve(connection: Any, object_id: int, database: VirtualDatabase) -> L
         If there is no such object at that instant.
     """
     where = f"SELECT ra, decl FROM DIAObject WHERE diaObjectId = {int(object_id)}"
-    found = query.run(connection, where, database)
+    found = answers.run(connection, where, database)
     if not found.rows:
         raise QueryRefusedError(
             f"{database} knows no DIAObject {object_id}; it may not have been found yet, or its "
             f"sources were linked elsewhere"
         )
     at = VirtualDatabase(database.name, found.instant)
-    answer = query.run(connection, _POINTS.format(int(object_id)), at)
+    answer = answers.run(connection, _POINTS.format(int(object_id)), at)
     columns = list(zip(*answer.rows, strict=True)) if answer.rows else [()] * 7
     return LightCurve(
         object_id,
@@ -153,7 +152,7 @@ def cutouts(
     QueryRefusedError
         If the images of that ccdVisit are not kept here.
     """
-    found = query.run(
+    found = answers.run(
         connection,
         "SELECT c.pviPath, t.path, c.differencePath, c.pixelScale FROM CcdVisit AS c "
         f"JOIN Template AS t USING (templateId) WHERE c.ccdVisitId = {int(ccd_visit_id)}",

@@ -72,7 +72,7 @@ def _measurement_reasons(relation: dd.Relation) -> list[str]:
     identifier = relation[key].sql_name
     first, beyond = _months(identifier)
     return [
-        f"""CASE WHEN replacestai IS NULL
+        """CASE WHEN replacestai IS NULL
       AND NOT EXISTS (SELECT FROM staging.ccdvisit AS v
         WHERE v.slot = in_slot AND v.ccdvisitid = r.ccdvisitid)
       AND NOT EXISTS (SELECT FROM prompt_store.ccdvisit AS v WHERE v.ccdvisitid = r.ccdvisitid)

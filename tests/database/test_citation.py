@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from cli import main
 from services.citation import cite, verify
-from services.query import run
+from skyledger.answers import run
 from skyledger.database import schema
 from skyledger.database.cluster import Cluster
 from skyledger.database.published import Item

@@ -11,7 +11,7 @@ from test_ledger import MJD, Desk, source_rows
 
 import skyledger
 from services.citation import cite
-from services.query import run
+from skyledger.answers import run
 from skyledger.database import connection as connections
 from skyledger.database import schema
 from skyledger.database.cluster import PROGRAMS

@@ -8,7 +8,7 @@ import pytest
 from test_ledger import MJD, Desk, source_rows
 
 from services.citation import cite, verify
-from services.query import run
+from skyledger.answers import run
 from skyledger.database import connection as connections
 from skyledger.database.session import settle
 from skyledger.errors import QueryRefusedError

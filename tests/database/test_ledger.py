@@ -9,8 +9,8 @@ import pytest
 from astropy.time import Time
 
 from ingest.staging import slot, stage
-from services.query import run
 from skyledger import dictionary, ids
+from skyledger.answers import run
 from skyledger.errors import DataRejectedError, QueryRefusedError
 from skyledger.virtual import VirtualDatabase, parse
 

@@ -13,8 +13,8 @@ from test_relink import forced_rows
 
 from ingest.staging import slot, stage
 from services import pictures
-from services.query import run
 from skyledger import ids
+from skyledger.answers import run
 from skyledger.virtual import VirtualDatabase
 
 NX, NY, SCALE = 640, 512, 0.2

@@ -12,8 +12,8 @@ from astropy.table import Table
 
 from processing.exposure import UNUSABLE
 from services import formats
-from services.query import run
 from skyledger import ids
+from skyledger.answers import run
 from skyledger.virtual import VirtualDatabase
 
 REACH = 8  # px around a source that must be usable for its full measurement

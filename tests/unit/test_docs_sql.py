@@ -16,8 +16,8 @@ import pytest
 from ingest import catalogue, reference
 from ingest.staging import slot, stage
 from processing import instrument
-from services.query import run
 from skyledger import dictionary, ids, provenance
+from skyledger.answers import run
 from skyledger.database.cluster import Cluster
 from skyledger.virtual import VirtualDatabase
 

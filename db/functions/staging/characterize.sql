@@ -212,8 +212,7 @@ BEGIN
     PERFORM set_config('enable_nestloop', loops, true);
     EXIT WHEN in_turn = 2;
 
-    -- Sums that have lost digits, or whose object has moved far
-    -- from where offsets are counted from. or whose object has moved far from where offsets are counted from.
+    -- Sums that have lost digits, or whose object has moved far from where offsets are counted.
     WITH poor AS (
       DELETE FROM staging.diaobjectsums AS s
       WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND NOT (s.positionsums[23] < 1e4
