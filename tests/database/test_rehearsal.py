@@ -1,6 +1,7 @@
 """Dump and restore, up and down with data, and the rehearsal of an upgrade on a clone."""
 
 import json
+import re
 import subprocess
 
 import psycopg2
@@ -53,10 +54,12 @@ def everything(desk):
 
 
 def plain(found):
-    return {
-        key: text.replace("(", "").replace(")", "") if key[0] == "routine" else text
-        for key, text in found.items()
-    }
+    """A body that was read again has fewer parentheses, and names for columns nobody named."""
+
+    def body(text):
+        return re.sub(r" AS (text|int8|float4|float8)\b", "", re.sub(r"[()]", "", text))
+
+    return {key: body(text) if key[0] == "routine" else text for key, text in found.items()}
 
 
 @pytest.mark.requirement("GEN-19", "GEN-20")
@@ -70,8 +73,7 @@ def test_a_dump_restored_into_a_new_database_is_the_same_database(
     assert len(before) == 5
     assert everything(copy) == before
     assert verdicts(copy, names) == {"identical"}
-    # Tables, comments, constraints, triggers, functions, views and grants. A condition that was
-    # read again has fewer parentheses around its ANDs.
+    # Tables, comments, constraints, triggers, functions, views and grants.
     assert plain(catalogue(copy.connection)) == plain(catalogue(desk.connection))
     copy.connection.rollback()
     assert schema.upgrade(copy.connection) is False
