@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from psycopg2 import errors
 from test_ledger import MJD, source_rows
 from test_relink import Owner, forced_rows
 
@@ -537,3 +538,33 @@ def test_errors_are_honest_and_parallaxes_pull_by_one(desk):
     assert 0.95 <= np.std(pulls) <= 1.10
     assert abs(np.mean(pulls)) < 0.1
     assert np.median(ratio) < 1.5
+
+
+@pytest.mark.requirement("DIA-14", "GEN-19")
+def test_an_object_that_loses_its_sources_meanwhile_is_a_conflict(fresh_database):
+    """Between positions and fluxes another publication takes the source that was left."""
+    first, second = Survey(fresh_database.connect()), Survey(fresh_database.connect())
+    first.publish(1, star(1, MJD))
+    first.publish(2, star(2, MJD + 1), MJD + 1)
+    one, two = [
+        r[0]
+        for r in first.all("SELECT diasourceid FROM prompt_live.diasource ORDER BY midpointtai")
+    ]
+    with first.connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT batch FROM ledger.open_batch('withdrawal', NULL, '{}', 'test', 5::smallint)"
+        )
+        (batch,) = cursor.fetchone()
+        cursor.execute(
+            "SELECT staging.recall(5::smallint, 'diasource', 'diasourceid', %s::bigint[], true)",
+            ([one],),
+        )
+        cursor.execute("SELECT staging.characterize(5::smallint)")
+        second.change("SELECT ledger.withdraw_sources(%s::bigint[], 'satellite')", [two])
+        cursor.execute("SELECT staging.characterize_fluxes(5::smallint)")
+        with pytest.raises(errors.SerializationFailure):
+            cursor.execute("SELECT ledger.publish(%s)", (batch,))
+    first.connection.rollback()
+    assert first.all("SELECT * FROM ledger.audit()") == []
+    first.connection.close()
+    second.connection.close()

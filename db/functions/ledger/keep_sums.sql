@@ -58,8 +58,11 @@ BEGIN
     AND o.diaobjectid NOT IN (SELECT s.diaobjectid FROM staging.diaobjectsums AS s
       WHERE s.slot = in_slot AND s.diaobjectid IS NOT NULL AND s.replacestai IS NOT NULL
         AND s.asoftai IS NOT NULL);
+  -- Where no measurement was left, another publication has taken them: it has changed the version of
+  -- the object too, and the carrying over of versions finds the conflict.
   EXECUTE format('INSERT INTO prompt_store.diaobjectsums (%1$s) SELECT %1$s '
-    'FROM staging.diaobjectsums WHERE slot = $1 AND replacestai IS NULL AND asoftai IS NOT NULL', names)
+    'FROM staging.diaobjectsums WHERE slot = $1 AND replacestai IS NULL AND asoftai IS NOT NULL '
+    'AND newesttai IS NOT NULL', names)
   USING in_slot;
 END $$;
 

@@ -28,6 +28,7 @@ DECLARE
   names text;
   old_names text;
   done bigint;
+  ended bigint;
   loops CONSTANT text := current_setting('enable_nestloop');
 BEGIN
   SELECT sum(1::bigint << bit) FILTER (WHERE name = 'MOTION_NOT_FITTED'),
@@ -227,7 +228,7 @@ BEGIN
     WHERE o.diaobjectid = r.diaobjectid AND o.turn = 2 AND r.sign < 0;
   END LOOP;
 
-  EXECUTE format('ANALYZE staging.%I (diaobjectid)', 'diaobjectsums_s' || in_slot);
+  EXECUTE format('ANALYZE staging.%I (slot, diaobjectid)', 'diaobjectsums_s' || in_slot);
   EXECUTE format($statement$
     WITH summed AS (
       SELECT o.*, s.positionsums AS s, s.positionsums[1] AS n,
@@ -306,7 +307,8 @@ BEGIN
     WHERE w.newest IS NULL
     $statement$, names, old_names)
   USING in_slot, no_motion | no_parallax | orphan;
-  IF FOUND THEN
+  GET DIAGNOSTICS ended = ROW_COUNT;
+  IF ended > 0 THEN
     UPDATE staging.diaobject SET iswithdrawal = true, ndiasources = NULL
     WHERE slot = in_slot AND ndiasources = 0 AND diaobjectid NOT IN (
       SELECT f.diaobjectid FROM staging.member_forced(in_slot) AS f);

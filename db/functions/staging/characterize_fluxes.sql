@@ -56,7 +56,7 @@ BEGIN
   SELECT diaobjectid, false, 1, true, ccdvisitid, midpointtai, psflux, psfluxerr, totflux, totfluxerr,
     templateid
   FROM staging.diaforcedsource WHERE slot = in_slot AND iswithdrawal IS NOT TRUE;
-  EXECUTE format('ANALYZE staging.%I (diaobjectid), staging.%I (diaobjectid)',
+  EXECUTE format('ANALYZE staging.%I (slot, diaobjectid), staging.%I (slot, diaobjectid)',
     'diaobject_s' || in_slot, 'diaobjectsums_s' || in_slot);
   -- Forced rows staged for other objects are no concern of ours.
   INSERT INTO flux_object
