@@ -1,6 +1,8 @@
--- ensure_partitions: makes the monthly partitions that observations or publications of the days
--- from first_mjd to last_mjd (TAI) need. Called ahead of time, and by loaders before they take
--- the publication lock (design section 3: ids carry the night, so an id range is a month).
+-- ensure_partitions: makes the partitions that observations or publications of the days from
+-- first_mjd to last_mjd (TAI) need. Called ahead of time, and by loaders before they take the
+-- publication lock. Tables of measurements have one a month (design section 3: ids carry the night,
+-- so an id range is a month); history has one a quarter of deletedTai, since a query as of an instant
+-- opens all from there on. Quarters of which months were made before are completed by months.
 CREATE OR REPLACE FUNCTION ledger.ensure_partitions(first_mjd double precision, last_mjd double precision)
 RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_catalog
@@ -9,6 +11,7 @@ DECLARE
   zero CONSTANT date := '1990-01-01';
   t record;
   month date;
+  first date;
   next date;
   part text;
   made integer := 0;
@@ -22,7 +25,6 @@ BEGIN
       date_trunc('month', date '1858-11-17' + floor(first_mjd - 0.5)::integer),
       date '1858-11-17' + floor(last_mjd)::integer, interval '1 month')::date
   LOOP
-    next := (month + interval '1 month')::date;
     FOR t IN
       SELECT c.oid AS relation, c.relname AS name, pg_get_partkeydef(c.oid) = 'RANGE (deletedtai)' AS by_time,
         EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'midpointtai')
@@ -31,7 +33,19 @@ BEGIN
       WHERE n.nspname = 'prompt_store' AND c.relkind = 'p'
     LOOP
       part := t.name || '_p' || to_char(month, 'YYYYMM');
+      first := month;
+      next := (month + interval '1 month')::date;
       CONTINUE WHEN to_regclass('prompt_store.' || part) IS NOT NULL;
+      IF t.by_time AND NOT EXISTS (
+        SELECT FROM generate_series(0, 2) AS k
+        WHERE to_regclass(format('prompt_store.%s_p%s', t.name,
+          to_char(date_trunc('quarter', month) + k * interval '1 month', 'YYYYMM'))) IS NOT NULL)
+      THEN
+        part := t.name || '_p' || to_char(month, 'YYYY"q"Q');
+        first := date_trunc('quarter', month)::date;
+        next := (first + interval '3 months')::date;
+        CONTINUE WHEN to_regclass('prompt_store.' || part) IS NOT NULL;
+      END IF;
       -- Made apart and attached: that locks out nobody who reads, whereas PARTITION OF would wait
       -- for every query, and every query for it.
       EXECUTE format('CREATE TABLE prompt_store.%I (LIKE prompt_store.%I INCLUDING ALL EXCLUDING CONSTRAINTS)', part, t.name);
@@ -43,7 +57,7 @@ BEGIN
         FROM pg_constraint AS r WHERE r.conrelid = t.relation AND r.contype = 'c'), 'SELECT');
       IF t.by_time THEN
         EXECUTE format('ALTER TABLE prompt_store.%I ATTACH PARTITION prompt_store.%I FOR VALUES FROM (%L) TO (%L)',
-          t.name, part, month::timestamp, next::timestamp);
+          t.name, part, first::timestamp, next::timestamp);
       ELSE
         EXECUTE format('ALTER TABLE prompt_store.%I ATTACH PARTITION prompt_store.%I FOR VALUES FROM (%s) TO (%s)',
           t.name, part, base + ((month - zero)::bigint << 39), base + ((next - zero)::bigint << 39));
@@ -66,4 +80,4 @@ BEGIN
 END $$;
 
 COMMENT ON FUNCTION ledger.ensure_partitions(double precision, double precision)
-IS 'Makes the monthly partitions for the days between two MJD (TAI); returns how many were missing.';
+IS 'Makes the partitions for the days between two MJD (TAI); returns how many were missing.';

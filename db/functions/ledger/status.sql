@@ -89,14 +89,23 @@ BEGIN
     format('to %s; `skyledger db heartbeat` and `skyledger process` make more',
       (date '1858-11-17' + min(newest)::integer))
   FROM (
-    SELECT max(to_date(substring(part.relname FROM '_p(\d{6})$'), 'YYYYMM') + interval '1 month')::date
-      - date '1858-11-17' AS newest
+    SELECT max(p.first + p.span)::date - date '1858-11-17' AS newest
     FROM pg_class AS c
     JOIN pg_inherits AS i ON i.inhparent = c.oid
     JOIN pg_class AS part ON part.oid = i.inhrelid
+    CROSS JOIN LATERAL (
+      -- A month such as p202611, a quarter such as p2026q4.
+      SELECT to_date(substring(part.relname FROM '_p(\d{6})$'), 'YYYYMM') AS first,
+        interval '1 month' AS span
+      WHERE part.relname ~ '_p\d{6}$'
+      UNION ALL
+      SELECT make_date(substring(part.relname FROM '_p(\d{4})q\d$')::integer,
+          3 * right(part.relname, 1)::integer - 2, 1), interval '3 months'
+      WHERE part.relname ~ '_p\d{4}q\d$'
+    ) AS p
     WHERE c.relnamespace = 'prompt_store'::regnamespace AND c.relkind = 'p'
       -- Data observed or published long from now may have partitions of their own.
-      AND to_date(substring(part.relname FROM '_p(\d{6})$'), 'YYYYMM') < science.mjd_to_tai(today + 400)
+      AND p.first < science.mjd_to_tai(today + 400)
     GROUP BY c.oid
   ) AS t;
 
