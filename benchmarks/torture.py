@@ -155,7 +155,7 @@ SABOTAGES: dict[str, tuple[str, str, str]] = {
     "overwrite": (
         "ledger.publish_diasource",
         r"INSERT INTO prompt_store\.diasource_history.*?ROW_COUNT;",
-        "n := changed + ended;",
+        "closed := staged - new;",
     ),
 }
 

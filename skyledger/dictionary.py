@@ -118,12 +118,16 @@ class Column(BaseModel):
 
 
 class Index(BaseModel):
-    """An index on a relation: column names, in order, and columns carried along."""
+    """An index on a relation: column names, in order, and columns carried along.
+
+    ``sparse``: rows whose first column is NULL are left out, and cost nothing.
+    """
 
     model_config = _Strict
 
     columns: tuple[str, ...]
     include: tuple[str, ...] = ()
+    sparse: bool = False
 
 
 class ForeignKey(BaseModel):

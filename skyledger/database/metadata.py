@@ -124,9 +124,36 @@ def conditions(column: dd.Column) -> list[tuple[str, str]]:
     return found
 
 
+def sound(relation: dd.Relation) -> list[str]:
+    """Conditions that a row must fulfil as they are tested fastest; true or NULL for a good one.
+
+    Numbers of a type that share a bound are compared with it in one go: LEAST and GREATEST leave
+    NULL out. NaN counts as greater than every number, so bounds find whatever is not finite.
+    """
+    bounded: dict[tuple[str, str, str], list[str]] = {}
+    found = []
+    for column in relation.columns:
+        floating = column.type in {"real", "double precision"}
+        if column.type.endswith("[]") or column.shape is not None:
+            found += [condition for _, condition in conditions(column)]
+            continue
+        low = f">= {_number(column.minimum)}" if column.minimum is not None else ""
+        high = f"<= {_number(column.maximum)}" if column.maximum is not None else ""
+        for function, bound in (
+            ("LEAST", low or ("> '-Infinity'" if floating else "")),
+            ("GREATEST", high or ("< 'Infinity'" if floating else "")),
+        ):
+            if bound:
+                bounded.setdefault((function, bound, column.type), []).append(column.sql_name)
+    for (function, bound, _), names in bounded.items():
+        compared = f"{function}({', '.join(names)})" if len(names) > 1 else names[0]
+        found.append(f"{compared} {bound}")
+    return found
+
+
 def _checks(relation: dd.Relation) -> list[sa.schema.SchemaItem]:
     """One constraint a table: a row must fulfil every condition of the dictionary."""
-    terms = [sql for column in relation.columns for _, sql in conditions(column)]
+    terms = sound(relation)
     found: list[sa.schema.SchemaItem] = [
         sa.CheckConstraint(text, name=f"{relation.sql_name}_rule{number}")
         for number, text in enumerate(relation.checks, start=1)
@@ -142,6 +169,7 @@ def _indexes(relation: dd.Relation, table: sa.Table) -> None:
             "_".join([table.name, *(relation[c].sql_name for c in index.columns), "idx"]),
             *(table.c[c] for c in index.columns),
             postgresql_include=list(index.include) or None,
+            postgresql_where=table.c[index.columns[0]].is_not(None) if index.sparse else None,
         )
     if relation.spatial:
         # Spelled exactly as queries spell it: this text is what the planner matches.
@@ -165,7 +193,7 @@ def _living(relation: dd.Relation, metadata: sa.MetaData) -> None:
         sa.PrimaryKeyConstraint(
             *relation.key,
             name=f"{relation.sql_name}_pkey",
-            postgresql_include=[CREATED.sql_name],
+            postgresql_include=[CREATED.name],
         ),
         *_checks(relation),
         schema=STORE,
@@ -182,7 +210,7 @@ def _living(relation: dd.Relation, metadata: sa.MetaData) -> None:
             DELETED.name,
             name=f"{relation.sql_name}_history_pkey",
             # What is valid at an instant can be told from the index alone.
-            postgresql_include=[CREATED.sql_name],
+            postgresql_include=[CREATED.name],
         ),
         sa.CheckConstraint("createdtai <= deletedtai", name=f"{relation.sql_name}_interval"),
         schema=STORE,

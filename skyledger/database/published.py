@@ -172,7 +172,7 @@ def publication(relation: dd.Relation) -> Item:
     name = relation.sql_name
     names = [column.sql_name for column in relation.columns]
     columns = ", ".join(names)
-    staged = ", ".join(f"s.{n}" for n in names)
+    given = ", ".join(f"s.{n}" for n in names)
     current = ", ".join(f"c.{n}" for n in names)
     match = " AND ".join(
         f"c.{relation[k].sql_name} = s.{relation[k].sql_name}" for k in relation.key
@@ -188,49 +188,50 @@ def publication(relation: dd.Relation) -> Item:
         f"ledger.publish_{name}",
         "routine",
         f"""CREATE FUNCTION ledger.publish_{name}(in_slot smallint, in_epoch timestamp)
-RETURNS bigint LANGUAGE plpgsql AS $$
+RETURNS bigint LANGUAGE plpgsql
+-- The store is looked into by key, row by row, whatever its statistics are.
+SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   stale text;
+  staged bigint;
   new bigint;
+  closed bigint;
   changed bigint;
-  ended bigint;
-  n bigint;
 BEGIN
-  SELECT count(*) FILTER (WHERE replacestai IS NULL),
-    count(*) FILTER (WHERE replacestai IS NOT NULL AND iswithdrawal IS NOT TRUE),
-    count(*) FILTER (WHERE replacestai IS NOT NULL AND iswithdrawal)
-  INTO new, changed, ended FROM staging.{name} WHERE slot = in_slot;
-  IF changed + ended > 0 THEN
-    INSERT INTO prompt_store.{name}_history ({columns}, insertedtai, createdtai, deletedtai)
-    SELECT {current}, c.insertedtai, c.createdtai, in_epoch - interval '1 microsecond'
-    FROM prompt_store.{name} AS c JOIN staging.{name} AS s ON {match}
-    WHERE s.slot = in_slot AND s.replacestai = c.createdtai;
-    GET DIAGNOSTICS n = ROW_COUNT;
-    IF n < changed + ended THEN
-      SELECT {told} INTO stale
-      FROM staging.{name} AS s LEFT JOIN prompt_store.{name} AS c ON {match}
-      WHERE s.slot = in_slot AND s.replacestai IS NOT NULL
-        AND s.replacestai IS DISTINCT FROM c.createdtai
-      LIMIT 1;
-      RAISE EXCEPTION '{relation.name}: % was changed by another publication', stale
-        USING ERRCODE = 'serialization_failure', HINT = 'Compute the batch again and publish it.';
-    END IF;
+  SELECT count(*) INTO staged FROM staging.{name} WHERE slot = in_slot;
+  IF staged = 0 THEN
+    RETURN 0;
   END IF;
-  IF changed > 0 THEN
-    UPDATE prompt_store.{name} AS c SET {settings}, createdtai = in_epoch
-    FROM staging.{name} AS s
-    WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND s.iswithdrawal IS NOT TRUE AND {match};
+  INSERT INTO prompt_store.{name} ({columns}, insertedtai, createdtai)
+  SELECT {given}, in_epoch, in_epoch FROM staging.{name} AS s
+  WHERE s.slot = in_slot AND s.replacestai IS NULL;
+  GET DIAGNOSTICS new = ROW_COUNT;
+  IF new = staged THEN
+    RETURN staged;
   END IF;
-  IF ended > 0 THEN
+  INSERT INTO prompt_store.{name}_history ({columns}, insertedtai, createdtai, deletedtai)
+  SELECT {current}, c.insertedtai, c.createdtai, in_epoch - interval '1 microsecond'
+  FROM prompt_store.{name} AS c JOIN staging.{name} AS s ON {match}
+  WHERE s.slot = in_slot AND s.replacestai = c.createdtai;
+  GET DIAGNOSTICS closed = ROW_COUNT;
+  IF new + closed < staged THEN
+    SELECT {told} INTO stale
+    FROM staging.{name} AS s LEFT JOIN prompt_store.{name} AS c ON {match}
+    WHERE s.slot = in_slot AND s.replacestai IS NOT NULL
+      AND s.replacestai IS DISTINCT FROM c.createdtai
+    LIMIT 1;
+    RAISE EXCEPTION '{relation.name}: % was changed by another publication', stale
+      USING ERRCODE = 'serialization_failure', HINT = 'Compute the batch again and publish it.';
+  END IF;
+  UPDATE prompt_store.{name} AS c SET {settings}, createdtai = in_epoch
+  FROM staging.{name} AS s
+  WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND s.iswithdrawal IS NOT TRUE AND {match};
+  GET DIAGNOSTICS changed = ROW_COUNT;
+  IF changed < closed THEN
     DELETE FROM prompt_store.{name} AS c USING staging.{name} AS s
     WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND s.iswithdrawal AND {match};
   END IF;
-  IF new > 0 THEN
-    INSERT INTO prompt_store.{name} ({columns}, insertedtai, createdtai)
-    SELECT {staged}, in_epoch, in_epoch FROM staging.{name} AS s
-    WHERE s.slot = in_slot AND s.replacestai IS NULL;
-  END IF;
-  RETURN new + changed + ended;
+  RETURN staged;
 END $$;
 COMMENT ON FUNCTION ledger.publish_{name}(smallint, timestamp) IS
   'Carries the staged rows of a slot into {relation.name}; called by ledger.publish.';

@@ -13,21 +13,6 @@ def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _sound(column: dd.Column) -> list[str]:
-    """Conditions of a column as they are tested fastest; true or NULL for a good value.
-
-    NaN counts as greater than every number, so two comparisons find whatever is not finite.
-    """
-    name = column.sql_name
-    found = [] if column.nullable else [f"{name} IS NOT NULL"]
-    if column.type not in {"real", "double precision"}:
-        return found + [condition for _, condition in md.conditions(column)]
-    low, high = column.minimum, column.maximum
-    found.append(f"{name} > '-Infinity'" if low is None else f"{name} >= {low!r}")
-    found.append(f"{name} < 'Infinity'" if high is None else f"{name} <= {high!r}")
-    return found
-
-
 def _reasons(relation: dd.Relation) -> list[str]:
     """Expressions that are NULL for a good row, else what is wrong with it."""
     found = []
@@ -91,7 +76,8 @@ def _measurement_reasons(relation: dd.Relation) -> list[str]:
 def _suspicion(relation: dd.Relation) -> str:
     """Build the statement that tells in one pass whether anything is wrong."""
     name = relation.sql_name
-    terms = [term for column in relation.columns for term in _sound(column)]
+    needed = [column.sql_name for column in relation.columns if not column.nullable]
+    terms = [f"num_nulls({', '.join(needed)}) = 0", *md.sound(relation)]
     terms += [f"({rule})" for rule in relation.checks]
     good = "\n      AND ".join(terms)
     keys = [relation[k].sql_name for k in relation.key]

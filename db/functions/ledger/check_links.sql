@@ -8,10 +8,13 @@ LANGUAGE plpgsql AS $$
 DECLARE
   broken bigint;
 BEGIN
-  -- No LIMIT: it would make the planner expect a hit at once, and look up row after row.
+  -- Objects that were carried over with them need not be looked up; whether they were closed is
+  -- asked below. No LIMIT: it would make the planner expect a hit at once, and look up all rows.
   SELECT min(f.diaobjectid) INTO broken FROM staging.diaforcedsource AS f
-  WHERE f.slot = in_slot AND f.iswithdrawal IS NOT TRUE AND NOT EXISTS (
-    SELECT FROM prompt_store.diaobject AS o WHERE o.diaobjectid = f.diaobjectid);
+  WHERE f.slot = in_slot AND f.iswithdrawal IS NOT TRUE
+    AND f.diaobjectid NOT IN (SELECT o.diaobjectid FROM staging.diaobject AS o
+      WHERE o.slot = in_slot AND o.diaobjectid IS NOT NULL)
+    AND NOT EXISTS (SELECT FROM prompt_store.diaobject AS o WHERE o.diaobjectid = f.diaobjectid);
   IF broken IS NULL THEN
     SELECT o.diaobjectid INTO broken FROM staging.diaobject AS o
     WHERE o.slot = in_slot AND o.iswithdrawal AND (
