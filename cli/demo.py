@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cli import process as processing_command
 from cli.query import print_table
+from ingest import catalogue, reference
 from services import pictures
 from simulate.survey import simulate
 from skyledger import answers, settings
@@ -32,6 +33,9 @@ SELECT diaObjectId FROM DIAObject
 WHERE nDiaSources >= 4
 ORDER BY coalesce(gPsFluxChi2, 0) + coalesce(rPsFluxChi2, 0) + coalesce(iPsFluxChi2, 0) DESC
 LIMIT 1
+"""
+_NEIGHBOURS = """
+SELECT count(*) FILTER (WHERE exp(nearbyStar1LnP) > 0.5), count(*) FROM DIAObject
 """
 _QUESTION = """
 SELECT count(*) AS objects, sum(nDiaSources) AS sources, max(lastDiaSourceTai) AS newest
@@ -62,6 +66,21 @@ def _counts(opened: Any, console: Console) -> None:
         answer = answers.run(opened, f"SELECT count(*) FROM {name}", VirtualDatabase("prompt"))
         table.add_row(name, f"{answer.rows[0][0]:,}")
     console.print(table)
+    neighbours = answers.run(opened, _NEIGHBOURS, VirtualDatabase("prompt"))
+    known, objects = neighbours.rows[0]
+    console.print(f"{known} of {objects} DIAObjects probably are one of the reference stars")
+
+
+def _reference(opened: Any, console: Console, data: Path) -> None:
+    """Load the reference stars as release dr0, once."""
+    with opened.cursor() as cursor:
+        cursor.execute("SELECT to_regnamespace(%s)", (reference.NAME,))
+        there = cursor.fetchone()[0]
+    opened.rollback()
+    if there is None:
+        mapping = catalogue.read_mapping(data / "reference.toml")
+        loaded = reference.load(opened, [data / "reference.parquet"], mapping)
+        console.print(f"{loaded.rows} reference stars are release {reference.NAME}")
 
 
 def _ends_of_nights(opened: Any) -> list[datetime]:
@@ -99,6 +118,7 @@ def demo(
             name = f"night {night}" if night else "the season before: templates"
             console.rule(name, align="left")
             _night(console, where / "data", where / "truth", seed, night)
+            _reference(opened, console, where / "data")
             outcome = processing_command.process_folder(
                 where / "data", "simulated", "prompt", min(os.cpu_count() or 1, 8), console
             )

@@ -44,8 +44,29 @@ def _six(name: str, unit: str, values: FloatArray) -> list[Column]:
     return [(f"{b}{name}", unit, values[:, i]) for i, b in enumerate(BANDS)]
 
 
+# What `skyledger reference load` is told of the reference stars.
+_MAPPING = """\
+# Columns of reference.parquet: skyledger reference load reference.parquet --columns reference.toml
+ra = "ra"
+decl = "decl"
+raErr = {column = "raErr", unit = "mas"}
+declErr = {column = "declErr", unit = "mas"}
+epoch = "epoch"
+pmRa = "pmRa"
+pmDecl = "pmDecl"
+pmRaErr = "pmRaErr"
+pmDeclErr = "pmDeclErr"
+parallax = "parallax"
+parallaxErr = "parallaxErr"
+extendedness = 0
+""" + "".join(f'{b}Flux = "{b}Flux"\n{b}FluxErr = "{b}FluxErr"\n' for b in BANDS)
+
+
 def write_reference(path: Path, sky: Catalogue, seed: int) -> int:
-    """Write the reference stars, r < 21, with errors like those of Gaia; return their number."""
+    """Write the reference stars, r < 21, with errors like those of Gaia; return their number.
+
+    Beside them, with the ending ``.toml``, stands what each column is.
+    """
     rng = generator(seed, "reference")
     point = sky.kind != "galaxy"
     r = camera.AB_ZERO - 2.5 * np.log10(np.maximum(sky.flux[:, 2], 1e-3))
@@ -74,6 +95,7 @@ def write_reference(path: Path, sky: Catalogue, seed: int) -> int:
             *_six("FluxErr", "nJy", flux * relative[:, None]),
         ],
     )
+    path.with_suffix(".toml").write_text(_MAPPING, encoding="utf-8")
     return n
 
 
