@@ -19,7 +19,9 @@
 CREATE OR REPLACE FUNCTION staging.characterize(
   in_slot smallint, cutoff_days double precision DEFAULT 365.25)
 RETURNS bigint
-LANGUAGE plpgsql AS $$
+-- Joined by hash: temporary tables come in no order, and nobody knows how large they are.
+LANGUAGE plpgsql SET enable_mergejoin = off
+AS $$
 DECLARE
   no_motion bigint;
   no_parallax bigint;

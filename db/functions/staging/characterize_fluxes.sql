@@ -15,7 +15,9 @@
 CREATE OR REPLACE FUNCTION staging.characterize_fluxes(
   in_slot smallint, cutoff_days double precision DEFAULT 365.25)
 RETURNS bigint
-LANGUAGE plpgsql AS $$
+-- Joined by hash: temporary tables come in no order, and nobody knows how large they are.
+LANGUAGE plpgsql SET enable_mergejoin = off
+AS $$
 DECLARE
   horizon CONSTANT timestamp := ledger.horizon();
   base bigint;
@@ -25,6 +27,7 @@ DECLARE
   set_sums text;
   set_mixed text;
   set_fluxes text;
+  in_band text;
   done bigint;
   loops CONSTANT text := current_setting('enable_nestloop');
 BEGIN
@@ -34,16 +37,17 @@ BEGIN
   CREATE TEMP TABLE IF NOT EXISTS flux_object (
     diaobjectid bigint, basis timestamp, turn integer, published boolean,
     oldsince double precision, since double precision, oldest double precision,
-    newest double precision, mixedbands smallint, u double precision[], g double precision[],
-    r double precision[], i double precision[], z double precision[], y double precision[],
-    tu bigint, tg bigint, tr bigint, ti bigint, tz bigint, ty bigint) ON COMMIT DROP;
+    newest double precision, mixedbands smallint) ON COMMIT DROP;
   CREATE TEMP TABLE IF NOT EXISTS flux_row (
     diaobjectid bigint, known boolean, sign double precision, forced boolean, ccdvisitid bigint,
     midpointtai double precision, psflux real, psfluxerr real, totflux real, totfluxerr real,
     templateid bigint) ON COMMIT DROP;
   CREATE TEMP TABLE IF NOT EXISTS flux_band (ccdvisitid bigint, band text) ON COMMIT DROP;
+  CREATE TEMP TABLE IF NOT EXISTS flux_base (
+    diaobjectid bigint, band text, since double precision, s double precision[],
+    f0 double precision, g0 double precision, t0 bigint, lost boolean) ON COMMIT DROP;
   CREATE TEMP TABLE IF NOT EXISTS flux_sum (
-    diaobjectid bigint, band text, s double precision[], templateid bigint
+    diaobjectid bigint, band text, s double precision[], templateid bigint, lost boolean
   ) ON COMMIT DROP;
   TRUNCATE flux_object, flux_row, flux_sum;
 
@@ -56,14 +60,12 @@ BEGIN
   SELECT diaobjectid, false, 1, true, ccdvisitid, midpointtai, psflux, psfluxerr, totflux, totfluxerr,
     templateid
   FROM staging.diaforcedsource WHERE slot = in_slot AND iswithdrawal IS NOT TRUE;
-  EXECUTE format('ANALYZE staging.%I (slot, diaobjectid), staging.%I (slot, diaobjectid)',
-    'diaobject_s' || in_slot, 'diaobjectsums_s' || in_slot);
+  EXECUTE format('ANALYZE staging.%I (slot, diaobjectid)',
+    'diaobject_s' || in_slot);
   -- Forced rows staged for other objects are no concern of ours.
   INSERT INTO flux_object
   SELECT o.diaobjectid, CASE WHEN r.first > b.newesttai + 1e-4 THEN b.asoftai END, 1,
-    o.replacestai IS NOT NULL, b.sincetai, s.sincetai, b.oldesttai, b.newesttai, b.mixedbands,
-    b.ufluxsums, b.gfluxsums, b.rfluxsums, b.ifluxsums, b.zfluxsums, b.yfluxsums,
-    b.utemplateid, b.gtemplateid, b.rtemplateid, b.itemplateid, b.ztemplateid, b.ytemplateid
+    o.replacestai IS NOT NULL, b.sincetai, s.sincetai, b.oldesttai, b.newesttai, b.mixedbands
   FROM staging.diaobject AS o
   LEFT JOIN staging.diaobjectsums AS s ON s.slot = in_slot AND s.diaobjectid = o.diaobjectid
   LEFT JOIN prompt_store.diaobjectsums AS b
@@ -151,6 +153,25 @@ BEGIN
       FROM (SELECT diaobjectid, max(midpointtai) AS newest FROM flux_row GROUP BY diaobjectid) AS r
       WHERE o.since IS NULL AND r.diaobjectid = o.diaobjectid;
     END IF;
+    -- The kept sums of the bands with news, and of no others: they are long.
+    TRUNCATE flux_base;
+    FOR in_band IN SELECT DISTINCT band FROM flux_band LOOP
+      EXECUTE format($statement$
+        INSERT INTO flux_base
+        SELECT o.diaobjectid, $1, o.since, b.s,
+          -- Reference and template stay as long as there are values.
+          CASE WHEN b.s[3] + b.s[9] > 0 THEN b.s[1] END, CASE WHEN b.s[12] > 0 THEN b.s[2] END,
+          CASE WHEN b.s[3] + b.s[9] > 0 THEN b.templateid END, o.basis IS NOT NULL AND b.found IS NULL
+        FROM flux_object AS o LEFT JOIN LATERAL (
+          SELECT true AS found, k.%1$sfluxsums AS s, k.%1$stemplateid AS templateid
+          FROM prompt_store.diaobjectsums AS k
+          WHERE k.diaobjectid = o.diaobjectid AND k.asoftai = o.basis OFFSET 0
+        ) AS b ON true
+        WHERE o.turn = $2 AND o.diaobjectid IN (
+          SELECT r.diaobjectid FROM flux_row AS r JOIN flux_band AS v ON v.ccdvisitid = r.ccdvisitid
+          WHERE v.band = $1)
+        $statement$, in_band) USING in_band, in_turn;
+    END LOOP;
 
     INSERT INTO flux_sum
     WITH banded AS MATERIALIZED (
@@ -164,19 +185,11 @@ BEGIN
           1 / nullif(r.psfluxerr::double precision * r.psfluxerr, 0) AS w,
           CASE WHEN r.totfluxerr > 0 THEN r.totflux::double precision END AS g,
           1 / nullif(r.totfluxerr::double precision * r.totfluxerr, 0) AS wg,
-          CASE WHEN r.sign <= 0 OR r.midpointtai > o.since THEN r.sign ELSE 0 END AS sign,
-          -- Reference and template stay as long as there are values.
-          CASE WHEN k.s[3] + k.s[9] > 0 THEN k.s[1] END AS f0,
-          CASE WHEN k.s[12] > 0 THEN k.s[2] END AS g0,
-          CASE WHEN k.s[3] + k.s[9] > 0 THEN
-            CASE v.band WHEN 'u' THEN o.tu WHEN 'g' THEN o.tg WHEN 'r' THEN o.tr WHEN 'i' THEN o.ti
-              WHEN 'z' THEN o.tz WHEN 'y' THEN o.ty END END AS t0
+          CASE WHEN r.sign <= 0 OR r.midpointtai > k.since THEN r.sign ELSE 0 END AS sign,
+          k.f0, k.g0, k.t0
         FROM flux_row AS r
-        JOIN flux_object AS o ON o.diaobjectid = r.diaobjectid AND o.turn = in_turn
         JOIN flux_band AS v ON v.ccdvisitid = r.ccdvisitid
-        CROSS JOIN LATERAL (SELECT CASE WHEN o.basis IS NOT NULL THEN
-          CASE v.band WHEN 'u' THEN o.u WHEN 'g' THEN o.g WHEN 'r' THEN o.r WHEN 'i' THEN o.i
-            WHEN 'z' THEN o.z WHEN 'y' THEN o.y END END AS s) AS k
+        JOIN flux_base AS k ON k.diaobjectid = r.diaobjectid AND k.band = v.band
         OFFSET 0
       ) AS p
     ), mean AS (
@@ -224,21 +237,20 @@ BEGIN
         coalesce(s[18] * greatest(staging.shrinkage(s[4], w), staging.shrinkage(s[6], wff),
           staging.shrinkage(s[8], ff), staging.shrinkage(s[10], forced_w),
           staging.shrinkage(s[13], tot_w), staging.shrinkage(s[16], tot_ff)), 1)],
-      t0
+      t0, lost
     FROM (
-      SELECT c.*, CASE WHEN o.basis IS NOT NULL THEN
-        CASE c.band WHEN 'u' THEN o.u WHEN 'g' THEN o.g WHEN 'r' THEN o.r WHEN 'i' THEN o.i
-          WHEN 'z' THEN o.z WHEN 'y' THEN o.y END END AS s
-      FROM change AS c JOIN flux_object AS o ON o.diaobjectid = c.diaobjectid OFFSET 0
+      SELECT c.*, k.s, k.lost FROM change AS c
+      JOIN flux_base AS k ON k.diaobjectid = c.diaobjectid AND k.band = c.band OFFSET 0
     ) AS n;
     PERFORM set_config('enable_nestloop', loops, true);
     EXIT WHEN in_turn = 2;
 
-    -- Sums that have lost digits, or whose reference or template is of values that have left.
+    -- Sums that have lost digits, or whose reference or template is of values that have left; and
+    -- those that another publication has just forgotten.
     UPDATE flux_object AS o SET turn = 2, basis = NULL
     FROM flux_sum AS c
     WHERE c.diaobjectid = o.diaobjectid AND o.basis IS NOT NULL AND (
-      s[18] > 1e4 OR (s[17] > 0 AND s[17] >= s[3] + s[9])
+      c.lost OR s[18] > 1e4 OR (s[17] > 0 AND s[17] >= s[3] + s[9])
       OR (s[3] > 1 AND (s[6] > 1e6 * (s[6] - s[5] * s[5] / s[4])
         OR s[8] > 1e6 * (s[8] - s[7] * s[7] / s[3])))
       OR (s[12] > 1 AND s[16] > 1e6 * (s[16] - s[15] * s[15] / s[12])));
