@@ -59,9 +59,18 @@ GRANT EXECUTE ON FUNCTION ledger.horizon(), ledger.horizon(name), ledger.settled
 ALTER FUNCTION ledger.read_query(text, text) OWNER TO skyledger_citer;
 ALTER FUNCTION ledger.measure_answer(text, text[], boolean, timestamp) OWNER TO skyledger_citer;
 
-GRANT USAGE ON SCHEMA staging TO skyledger_ingest;
+-- What is computed for a visit reads the store and the releases, and writes to staging alone.
+GRANT skyledger_reader TO skyledger_ingest;
+GRANT USAGE ON SCHEMA staging, prompt_store TO skyledger_ingest;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA staging TO skyledger_ingest;
-GRANT SELECT ON ledger.batch, ledger.delivery, ledger.rejected TO skyledger_ingest;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA staging TO skyledger_ingest;
+GRANT SELECT ON ALL TABLES IN SCHEMA prompt_store TO skyledger_ingest;
+GRANT USAGE ON SEQUENCE ledger.object_serial, ledger.rejected_id TO skyledger_ingest;
+GRANT SELECT ON ledger.batch, ledger.delivery, ledger.rejected, ledger.refusedfile,
+  ledger.releasedensity TO skyledger_ingest;
+GRANT UPDATE (nrejected) ON ledger.batch TO skyledger_ingest;
+GRANT INSERT ON ledger.detector, ledger.provenance, ledger.rejected TO skyledger_ingest;
+GRANT INSERT, UPDATE, DELETE ON ledger.refusedfile TO skyledger_ingest;
 GRANT SELECT ON ledger.forcedpolicy TO skyledger_ingest;
 GRANT SELECT, INSERT, DELETE ON ledger.forcedobject TO skyledger_ingest;
 GRANT EXECUTE ON FUNCTION ledger.is_forced(ledger.forcedpolicy, integer, double precision),

@@ -279,9 +279,17 @@ def test_direct_writes_to_the_store_are_refused_even_for_the_owner(desk):
 def test_the_ingest_role_stages_and_publishes_but_cannot_write_to_the_store(desk):
     with desk.connection.cursor() as cursor:
         cursor.execute("SET ROLE skyledger_ingest")
+    desk.connection.commit()
+    desk.publish(1, source_rows(1, [10.0], [0.0], [100.0]))
+    desk.publish(2, source_rows(2, [10.0, 9.0], [0.0, np.nan], [300.0, 1.0], MJD + 1), MJD + 1)
+    assert desk.all("SELECT ndiasources FROM prompt_live.diaobject") == [(2,)]
+    assert desk.all("SELECT count(*) FROM ledger.rejected") == [(1,)]
+    with desk.connection.cursor() as cursor:
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute("DELETE FROM prompt_store.diasource")
-    desk.connection.rollback()
+        desk.connection.rollback()
+        cursor.execute("RESET ROLE")
+    desk.connection.commit()
     with desk.connection.cursor() as cursor:
         cursor.execute("SET ROLE skyledger_reader")
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
