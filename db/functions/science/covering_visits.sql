@@ -52,8 +52,8 @@ BEGIN ATOMIC
                 -- Half the diagonal, and a little for the curvature of the sky.
                 (SELECT max(radians(1.01 * pixelscale / 7200 * sqrt(nx::double precision ^ 2 + ny ^ 2)))
                  FROM ledger.detector))
-            AND w.createdtai <= (SELECT coalesce(covering_visits.instant, ledger.as_of()))
-            AND w.deletedtai >= (SELECT coalesce(covering_visits.instant, ledger.as_of()))
+            AND w.createdtai <= coalesce(covering_visits.instant, (SELECT ledger.as_of()))
+            AND w.deletedtai >= coalesce(covering_visits.instant, (SELECT ledger.as_of()))
             AND (covering_visits.instant IS NULL OR (SELECT ledger.settled(covering_visits.instant)))
             AND (covering_visits.since IS NULL OR w.midpointtai >= covering_visits.since)
             AND (covering_visits.until IS NULL OR w.midpointtai < covering_visits.until)
