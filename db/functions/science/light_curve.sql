@@ -52,7 +52,7 @@ BEGIN ATOMIC
     WHERE o.diaobjectid = ANY (light_curve.ids) AND c.noise IS NOT NULL
       AND o.createdtai <= coalesce(light_curve.instant, (SELECT ledger.as_of()))
       AND o.deletedtai >= coalesce(light_curve.instant, (SELECT ledger.as_of()))
-    -- Planned apart: the join would be tried with each partition of each arm, at four times the cost.
+    -- Planned apart: the join would be tried with each partition of each arm, which took twice as long.
     OFFSET 0
   ) AS p
   LEFT JOIN prompt_history.ccdvisit AS v ON p.rank < 3 AND v.ccdvisitid = p.ccdvisitid
