@@ -11,12 +11,13 @@
 --
 -- As in staging.characterize the sums go on from those kept (DIAObjectSums) where they can. Fluxes
 -- are counted from a reference near their mean: nothing cancels.
--- needs: staging.characterize, staging.reopened, staging.shrinkage, science.night_of
+-- needs: staging.characterize, staging.reopened, staging.sum_fluxes, science.night_of
 CREATE OR REPLACE FUNCTION staging.characterize_fluxes(
   in_slot smallint, cutoff_days double precision DEFAULT 365.25)
 RETURNS bigint
 -- Joined by hash: temporary tables come in no order, and nobody knows how large they are.
-LANGUAGE plpgsql SET enable_mergejoin = off
+-- Three hundred rows tell all there is to know about a slot: one number, distinct objects.
+LANGUAGE plpgsql SET enable_mergejoin = off SET default_statistics_target = 1
 AS $$
 DECLARE
   horizon CONSTANT timestamp := ledger.horizon();
@@ -27,7 +28,6 @@ DECLARE
   set_sums text;
   set_mixed text;
   set_fluxes text;
-  in_band text;
   done bigint;
   loops CONSTANT text := current_setting('enable_nestloop');
 BEGIN
@@ -39,8 +39,8 @@ BEGIN
     oldsince double precision, since double precision, oldest double precision,
     newest double precision, mixedbands smallint) ON COMMIT DROP;
   CREATE TEMP TABLE IF NOT EXISTS flux_row (
-    diaobjectid bigint, known boolean, sign double precision, forced boolean, ccdvisitid bigint,
-    midpointtai double precision, psflux real, psfluxerr real, totflux real, totfluxerr real,
+    diaobjectid bigint, known boolean, sign double precision, forced boolean, id bigint,
+    ccdvisitid bigint, midpointtai double precision, psflux real, psfluxerr real, totflux real, totfluxerr real,
     templateid bigint) ON COMMIT DROP;
   CREATE TEMP TABLE IF NOT EXISTS flux_band (ccdvisitid bigint, band text) ON COMMIT DROP;
   CREATE TEMP TABLE IF NOT EXISTS flux_base (
@@ -51,17 +51,17 @@ BEGIN
   ) ON COMMIT DROP;
   TRUNCATE flux_object, flux_row, flux_sum;
 
+  -- Each with its id, negative for forced rows: the lowest one counts where one a ccdVisit does.
   INSERT INTO flux_row
-  SELECT diaobjectid, false, 1, false, ccdvisitid, midpointtai, psflux, psfluxerr, totflux, totfluxerr,
-    templateid
+  SELECT diaobjectid, false, 1, false, diasourceid, ccdvisitid, midpointtai, psflux, psfluxerr,
+    totflux, totfluxerr, templateid
   FROM staging.diasource
   WHERE slot = in_slot AND diaobjectid IS NOT NULL AND iswithdrawal IS NOT TRUE
   UNION ALL
-  SELECT diaobjectid, false, 1, true, ccdvisitid, midpointtai, psflux, psfluxerr, totflux, totfluxerr,
-    templateid
+  SELECT diaobjectid, false, 1, true, -diaforcedsourceid, ccdvisitid, midpointtai, psflux, psfluxerr,
+    totflux, totfluxerr, templateid
   FROM staging.diaforcedsource WHERE slot = in_slot AND iswithdrawal IS NOT TRUE;
-  EXECUTE format('ANALYZE staging.%I (slot, diaobjectid)',
-    'diaobject_s' || in_slot);
+  EXECUTE format('ANALYZE staging.%I (slot, diaobjectid)', 'diaobject_s' || in_slot);
   -- Forced rows staged for other objects are no concern of ours.
   INSERT INTO flux_object
   SELECT o.diaobjectid, CASE WHEN r.first > b.newesttai + 1e-4 THEN b.asoftai END, 1,
@@ -79,7 +79,8 @@ BEGIN
     INSERT INTO flux_row
     SELECT o.diaobjectid, true, -1, false, s.*
     FROM flux_object AS o CROSS JOIN LATERAL (
-      SELECT s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr, s.templateid
+      SELECT s.diasourceid, s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux,
+        s.totfluxerr, s.templateid
       FROM prompt_store.diasource AS s
       WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.oldsince AND s.midpointtai <= o.since
         AND s.diasourceid >= base + (greatest(science.night_of(o.oldsince) - 1, 0) << 39)
@@ -91,7 +92,8 @@ BEGIN
     SELECT o.diaobjectid, true, CASE WHEN s.midpointtai > o.oldsince AND s.midpointtai <= o.since
         THEN -1 ELSE 0 END, true, s.*
     FROM flux_object AS o CROSS JOIN LATERAL (
-      SELECT s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr, s.templateid
+      SELECT -s.diaforcedsourceid, s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux,
+        s.totfluxerr, s.templateid
       FROM prompt_store.diaforcedsource AS s
       WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.oldsince - 1e-4
         AND s.midpointtai <= o.since + 1e-4
@@ -105,7 +107,8 @@ BEGIN
   INSERT INTO flux_row
   SELECT o.diaobjectid, true, CASE WHEN s.midpointtai > o.since THEN 1 ELSE 0 END, true, s.*
   FROM flux_object AS o CROSS JOIN LATERAL (
-    SELECT s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux, s.totfluxerr, s.templateid
+    SELECT -s.diaforcedsourceid, s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux,
+      s.totfluxerr, s.templateid
     FROM prompt_store.diaforcedsource AS s
     WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.newest
       AND s.diaforcedsourceid >= base + (greatest(science.night_of(o.newest) - 1, 0) << 39)
@@ -117,8 +120,8 @@ BEGIN
     IF EXISTS (SELECT FROM flux_object AS o
         WHERE o.turn = in_turn AND o.basis IS NULL AND o.published) THEN
       INSERT INTO flux_row
-      SELECT o.diaobjectid, true, 1, false, s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux,
-        s.totfluxerr, s.templateid
+      SELECT o.diaobjectid, true, 1, false, s.diasourceid, s.ccdvisitid, s.midpointtai, s.psflux,
+        s.psfluxerr, s.totflux, s.totfluxerr, s.templateid
       FROM flux_object AS o CROSS JOIN LATERAL (
         SELECT * FROM prompt_store.diasource AS s WHERE s.diaobjectid = o.diaobjectid OFFSET 0
       ) AS s
@@ -126,8 +129,8 @@ BEGIN
         SELECT r.diasourceid FROM staging.diasource AS r
         WHERE r.slot = in_slot AND r.replacestai IS NOT NULL AND r.diasourceid IS NOT NULL)
       UNION ALL
-      SELECT o.diaobjectid, true, 1, true, s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux,
-        s.totfluxerr, s.templateid
+      SELECT o.diaobjectid, true, 1, true, -s.diaforcedsourceid, s.ccdvisitid, s.midpointtai, s.psflux,
+        s.psfluxerr, s.totflux, s.totfluxerr, s.templateid
       FROM flux_object AS o CROSS JOIN LATERAL (
         SELECT * FROM prompt_store.diaforcedsource AS s
         WHERE s.diaobjectid = o.diaobjectid OFFSET 0
@@ -153,95 +156,7 @@ BEGIN
       FROM (SELECT diaobjectid, max(midpointtai) AS newest FROM flux_row GROUP BY diaobjectid) AS r
       WHERE o.since IS NULL AND r.diaobjectid = o.diaobjectid;
     END IF;
-    -- The kept sums of the bands with news, and of no others: they are long.
-    TRUNCATE flux_base;
-    FOR in_band IN SELECT DISTINCT band FROM flux_band LOOP
-      EXECUTE format($statement$
-        INSERT INTO flux_base
-        SELECT o.diaobjectid, $1, o.since, b.s,
-          -- Reference and template stay as long as there are values.
-          CASE WHEN b.s[3] + b.s[9] > 0 THEN b.s[1] END, CASE WHEN b.s[12] > 0 THEN b.s[2] END,
-          CASE WHEN b.s[3] + b.s[9] > 0 THEN b.templateid END, o.basis IS NOT NULL AND b.found IS NULL
-        FROM flux_object AS o LEFT JOIN LATERAL (
-          SELECT true AS found, k.%1$sfluxsums AS s, k.%1$stemplateid AS templateid
-          FROM prompt_store.diaobjectsums AS k
-          WHERE k.diaobjectid = o.diaobjectid AND k.asoftai = o.basis OFFSET 0
-        ) AS b ON true
-        WHERE o.turn = $2 AND o.diaobjectid IN (
-          SELECT r.diaobjectid FROM flux_row AS r JOIN flux_band AS v ON v.ccdvisitid = r.ccdvisitid
-          WHERE v.band = $1)
-        $statement$, in_band) USING in_band, in_turn;
-    END LOOP;
-
-    INSERT INTO flux_sum
-    WITH banded AS MATERIALIZED (
-      SELECT p.*,
-        -- One value of totFlux a ccdVisit: of the forced row, else of the source.
-        row_number() OVER (PARTITION BY p.diaobjectid, p.ccdvisitid
-          ORDER BY p.totflux IS NULL, p.forced DESC) = 1 AS counts_total
-      FROM (
-        SELECT r.diaobjectid, r.forced, r.ccdvisitid, r.templateid, v.band, r.totflux,
-          CASE WHEN r.psfluxerr > 0 THEN r.psflux::double precision END AS f,
-          1 / nullif(r.psfluxerr::double precision * r.psfluxerr, 0) AS w,
-          CASE WHEN r.totfluxerr > 0 THEN r.totflux::double precision END AS g,
-          1 / nullif(r.totfluxerr::double precision * r.totfluxerr, 0) AS wg,
-          CASE WHEN r.sign <= 0 OR r.midpointtai > k.since THEN r.sign ELSE 0 END AS sign,
-          k.f0, k.g0, k.t0
-        FROM flux_row AS r
-        JOIN flux_band AS v ON v.ccdvisitid = r.ccdvisitid
-        JOIN flux_base AS k ON k.diaobjectid = r.diaobjectid AND k.band = v.band
-        OFFSET 0
-      ) AS p
-    ), mean AS (
-      -- In single precision: of equal values it is the value itself.
-      SELECT diaobjectid, band, max(templateid) AS templateid,
-        (sum(w * f) / sum(w) FILTER (WHERE f IS NOT NULL))::real AS f,
-        (sum(wg * g) / sum(wg) FILTER (WHERE g IS NOT NULL))::real AS g
-      FROM banded WHERE sign <> 0 AND (f0 IS NULL OR g0 IS NULL) GROUP BY diaobjectid, band
-    ), change AS (
-      SELECT diaobjectid, band, min(f0) AS f0, min(g0) AS g0, min(t0) AS t0,
-        sum(sign) FILTER (WHERE one) AS n, sum(sign * w) FILTER (WHERE one) AS w,
-        sum(sign * w * d) FILTER (WHERE one) AS wf, sum(sign * w * d * d) FILTER (WHERE one) AS wff,
-        sum(sign * d) FILTER (WHERE one) AS f, sum(sign * d * d) FILTER (WHERE one) AS ff,
-        sum(sign) FILTER (WHERE two) AS forced_n, sum(sign * w) FILTER (WHERE two) AS forced_w,
-        sum(sign * w * d) FILTER (WHERE two) AS forced_wf,
-        sum(sign) FILTER (WHERE three) AS tot_n, sum(sign * wg) FILTER (WHERE three) AS tot_w,
-        sum(sign * wg * e) FILTER (WHERE three) AS tot_wf, sum(sign * e) FILTER (WHERE three) AS tot_f,
-        sum(sign * e * e) FILTER (WHERE three) AS tot_ff,
-        sum(sign) FILTER (WHERE (one OR two) AND templateid <> t0) AS others
-      FROM (
-        SELECT *, f - f0 AS d, g - g0 AS e
-        FROM (
-          SELECT b.diaobjectid, b.band, b.sign, b.w, b.wg, b.f, b.g, b.templateid,
-            NOT b.forced AND b.f IS NOT NULL AS one, b.forced AND b.f IS NOT NULL AS two,
-            b.counts_total AND b.g IS NOT NULL AS three,
-            coalesce(b.f0, m.f, 0)::double precision AS f0,
-            coalesce(b.g0, m.g, 0)::double precision AS g0, coalesce(b.t0, m.templateid) AS t0
-          FROM banded AS b
-          LEFT JOIN mean AS m ON m.diaobjectid = b.diaobjectid AND m.band = b.band
-          WHERE b.sign <> 0 OFFSET 0
-        ) AS q OFFSET 0
-      ) AS o
-      GROUP BY diaobjectid, band
-    )
-    SELECT diaobjectid, band,
-      ARRAY[f0, g0,
-        coalesce(s[3], 0) + coalesce(n, 0), coalesce(s[4], 0) + coalesce(w, 0),
-        coalesce(s[5], 0) + coalesce(wf, 0), coalesce(s[6], 0) + coalesce(wff, 0),
-        coalesce(s[7], 0) + coalesce(f, 0), coalesce(s[8], 0) + coalesce(ff, 0),
-        coalesce(s[9], 0) + coalesce(forced_n, 0), coalesce(s[10], 0) + coalesce(forced_w, 0),
-        coalesce(s[11], 0) + coalesce(forced_wf, 0),
-        coalesce(s[12], 0) + coalesce(tot_n, 0), coalesce(s[13], 0) + coalesce(tot_w, 0),
-        coalesce(s[14], 0) + coalesce(tot_wf, 0), coalesce(s[15], 0) + coalesce(tot_f, 0),
-        coalesce(s[16], 0) + coalesce(tot_ff, 0), coalesce(s[17], 0) + coalesce(others, 0),
-        coalesce(s[18] * greatest(staging.shrinkage(s[4], w), staging.shrinkage(s[6], wff),
-          staging.shrinkage(s[8], ff), staging.shrinkage(s[10], forced_w),
-          staging.shrinkage(s[13], tot_w), staging.shrinkage(s[16], tot_ff)), 1)],
-      t0, lost
-    FROM (
-      SELECT c.*, k.s, k.lost FROM change AS c
-      JOIN flux_base AS k ON k.diaobjectid = c.diaobjectid AND k.band = c.band OFFSET 0
-    ) AS n;
+    PERFORM staging.sum_fluxes(in_turn);
     PERFORM set_config('enable_nestloop', loops, true);
     EXIT WHEN in_turn = 2;
 
