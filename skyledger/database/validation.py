@@ -82,29 +82,32 @@ def _suspicion(relation: dd.Relation) -> str:
     good = "\n      AND ".join(terms)
     keys = [relation[k].sql_name for k in relation.key]
     key = keys[0] if len(keys) == 1 else f"({', '.join(keys)})"
-    rules = f"""SELECT coalesce(bool_or(NOT ({good})), false) OR count(*) > count(DISTINCT {key})
-  INTO suspicious FROM staging.{name} WHERE slot = in_slot;"""
     if not _measured(relation):
-        return rules
+        return f"""SELECT coalesce(bool_or(NOT ({good})), false) OR count(*) > count(DISTINCT {key})
+  INTO suspicious FROM staging.{name} WHERE slot = in_slot;"""
     first, beyond = _months(f"prefix << {ids.SERIAL_BITS}")
-    return f"""{rules}
-  SELECT databaseid INTO STRICT base FROM ledger.database WHERE name = 'prompt';
-  -- Ids of a ccdVisit share their leading bits: it is enough to look at each of these once.
-  suspicious := suspicious OR EXISTS (
-    SELECT FROM (
-      SELECT {key} >> {ids.SERIAL_BITS} AS prefix, bool_or(replacestai IS NULL) AS fresh,
-        min(midpointtai) AS earliest, max(midpointtai) AS latest
-      FROM staging.{name} WHERE slot = in_slot GROUP BY 1
-    ) AS of_ccd_visit
-    WHERE prefix >> {53 - ids.SERIAL_BITS} <> base OR earliest < {first} OR latest >= {beyond}
+    return f"""SELECT databaseid INTO STRICT base FROM ledger.database WHERE name = 'prompt';
+  -- Ids of a ccdVisit share their leading bits: it is enough to look at each of these once. The
+  -- wide rows are read once (OFFSET 0), not sorted.
+  SELECT coalesce(bool_or(broken OR twice OR prefix >> {53 - ids.SERIAL_BITS} <> base
+      OR earliest < {first} OR latest >= {beyond}
+      OR ccd_visit <> other
       OR fresh AND EXISTS (SELECT FROM prompt_store.{name} AS c WHERE c.{key}
         BETWEEN prefix << {ids.SERIAL_BITS} AND (prefix + 1 << {ids.SERIAL_BITS}) - 1)
-  ) OR EXISTS (
-    SELECT FROM (SELECT DISTINCT ccdvisitid FROM staging.{name}
-      WHERE slot = in_slot AND replacestai IS NULL) AS s
-    WHERE NOT EXISTS (SELECT FROM staging.ccdvisit AS v
-        WHERE v.slot = in_slot AND v.ccdvisitid = s.ccdvisitid)
-      AND NOT EXISTS (SELECT FROM prompt_store.ccdvisit AS v WHERE v.ccdvisitid = s.ccdvisitid));"""
+      OR fresh AND NOT EXISTS (SELECT FROM staging.ccdvisit AS v
+          WHERE v.slot = in_slot AND v.ccdvisitid = ccd_visit)
+        AND NOT EXISTS (SELECT FROM prompt_store.ccdvisit AS v WHERE v.ccdvisitid = ccd_visit)
+    ), false)
+  INTO suspicious FROM (
+    SELECT {key} >> {ids.SERIAL_BITS} AS prefix, bool_or(bad) AS broken,
+      count(*) > count(DISTINCT {key}) AS twice, bool_or(new) AS fresh,
+      min(midpointtai) AS earliest, max(midpointtai) AS latest,
+      min(ccdvisitid) FILTER (WHERE new) AS ccd_visit, max(ccdvisitid) FILTER (WHERE new) AS other
+    FROM (
+      SELECT {key}, ccdvisitid, midpointtai, replacestai IS NULL AS new, (NOT ({good})) AS bad
+      FROM staging.{name} WHERE slot = in_slot OFFSET 0
+    ) AS one GROUP BY 1
+  ) AS of_ccd_visit;"""
 
 
 def function(relation: dd.Relation) -> str:
