@@ -360,9 +360,13 @@ def soak(bench: Bench, visits: int) -> dict[str, float]:
     bench.cursor.execute(
         "CREATE TABLE public.fresh (LIKE prompt_store.diaobject);"
         "INSERT INTO public.fresh SELECT * FROM prompt_store.diaobject ORDER BY diaobjectid;"
-        "ALTER TABLE public.fresh ADD PRIMARY KEY (diaobjectid);"
-        "CREATE INDEX ON public.fresh USING gist (spoint(radians(ra), radians(decl)));"
     )
+    indexes = bench.one(
+        "SELECT string_agg(regexp_replace(indexdef, 'INDEX .* ON prompt_store.diaobject ', "
+        "'INDEX ON public.fresh '), '; ') FROM pg_indexes "
+        "WHERE schemaname = 'prompt_store' AND tablename = 'diaobject'"
+    )
+    bench.cursor.execute(indexes)
     bench.cursor.execute("VACUUM ANALYZE public.fresh")
     found = bench.turns(
         {

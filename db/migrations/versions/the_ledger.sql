@@ -251,3 +251,7 @@ DROP INDEX prompt_store.diasource_history_diaobjectid_midpointtai_idx;
 CREATE INDEX diasource_history_diaobjectid_midpointtai_idx ON prompt_store.diasource_history (diaobjectid, midpointtai) INCLUDE (psflux, psfluxerr, totflux, totfluxerr, ra, decl, raerr, declerr, ccdvisitid) WHERE diaobjectid IS NOT NULL;
 DROP INDEX prompt_store.diasource_history_ssobjectid_idx;
 CREATE INDEX diasource_history_ssobjectid_idx ON prompt_store.diasource_history (ssobjectid) WHERE ssobjectid IS NOT NULL;
+
+-- What every visit replaces is vacuumed at 5% of dead rows: at 20%, the usual, indexes grew by a fifth.
+ALTER TABLE prompt_store.diaobject SET (autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE prompt_store.diaobjectsums SET (autovacuum_vacuum_scale_factor = 0.05);

@@ -1,5 +1,7 @@
 -- Undoes the_ledger.sql, sections in reverse order.
 
+ALTER TABLE prompt_store.diaobject RESET (autovacuum_vacuum_scale_factor);
+
 DROP INDEX prompt_store.diasource_diaobjectid_midpointtai_idx;
 CREATE INDEX diasource_diaobjectid_midpointtai_idx ON prompt_store.diasource (diaobjectid, midpointtai) INCLUDE (psflux, psfluxerr, totflux, totfluxerr, ra, decl, raerr, declerr, ccdvisitid);
 DROP INDEX prompt_store.diasource_ssobjectid_idx;
