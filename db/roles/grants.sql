@@ -64,7 +64,17 @@ GRANT skyledger_reader TO skyledger_ingest;
 GRANT USAGE ON SCHEMA staging, prompt_store TO skyledger_ingest;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA staging TO skyledger_ingest;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA staging TO skyledger_ingest;
-GRANT SELECT ON ALL TABLES IN SCHEMA prompt_store TO skyledger_ingest;
+DO $$
+DECLARE
+  t regclass;
+BEGIN
+  -- Partitions, which come and go, are read through their parents.
+  FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'prompt_store'::regnamespace
+    AND relkind IN ('r', 'p') AND NOT relispartition
+  LOOP
+    EXECUTE format('GRANT SELECT ON %s TO skyledger_ingest', t);
+  END LOOP;
+END $$;
 GRANT USAGE ON SEQUENCE ledger.object_serial, ledger.rejected_id TO skyledger_ingest;
 GRANT SELECT ON ledger.batch, ledger.delivery, ledger.rejected, ledger.refusedfile,
   ledger.releasedensity TO skyledger_ingest;
