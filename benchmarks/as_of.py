@@ -61,7 +61,7 @@ INSERT INTO prompt_store.diaobject (diaobjectid, ra, decl, raerr, declerr, hpx29
   ndiasources, firstdiasourcetai, lastdiasourcetai, flags, gpsfluxmean, gpsfluxmeanerr,
   gpsfluxndata, rpsfluxmean, rpsfluxmeanerr, rpsfluxndata, rtotfluxmean, rtotfluxmeanerr,
   insertedtai, createdtai)
-SELECT (1::bigint << 53) + g, ra, decl, 0.05, 0.05, g,
+SELECT (1::bigint << 54) + g, ra, decl, 0.05, 0.05, g,
   61000, {versions} + 1, 60000, 61000, 0, 200, 10, 4, 100, 10, 5, 1000, 10,
   science.tai_now() - interval '1 month' * {months} + interval '1 hour',
   science.tai_now() - interval '1 hour'
@@ -309,7 +309,7 @@ def publications(bench: Bench, turns: int) -> tuple[float, float, float]:
     rng = random.Random(3)  # noqa: S311
     for _ in range(turns + 1):
         start = rng.randrange(OBJECTS - 10_000)
-        chosen = f"diaobjectid - (1::bigint << 53) BETWEEN {start + 1} AND {start + 10_000}"
+        chosen = f"diaobjectid - (1::bigint << 54) BETWEEN {start + 1} AND {start + 10_000}"
         with slot(bench.connection) as number:
             bench.connection.autocommit = True  # the slot has turned it off
             batch = stage_versions(bench, number, "visit", chosen)

@@ -30,7 +30,7 @@ _SIGMA = 5.0  # of an upper limit: the detection threshold
 
 _POINTS = """
 SELECT band, midPointTai, flux, fluxErr, kind, noise, ccdVisitId
-FROM science.light_curve(ARRAY[{}::bigint])
+FROM science.light_curve(ARRAY[{}::bigint], instant => '{}')
 WHERE kind = 'limit' OR flux IS NOT NULL
 ORDER BY midPointTai, ccdVisitId
 """
@@ -73,7 +73,7 @@ def light_curve(connection: Any, object_id: int, database: VirtualDatabase) -> L
             f"sources were linked elsewhere"
         )
     at = VirtualDatabase(database.name, found.instant)
-    answer = answers.run(connection, _POINTS.format(int(object_id)), at)
+    answer = answers.run(connection, _POINTS.format(int(object_id), found.instant), at)
     columns = list(zip(*answer.rows, strict=True)) if answer.rows else [()] * 7
     return LightCurve(
         object_id,

@@ -3,14 +3,14 @@
 ==========================  =====================================================================
 thing                       bits, most significant first
 ==========================  =====================================================================
-visitId                     14 night | 11 visit of the night
-ccdVisitId                  14 night | 11 visit of the night | 9 detector
-measured things             10 database | 34 ccdVisitId | 19 serial
-objects                     10 database | 14 HEALPix order-5 pixel (nested) of birth | 39 serial
+visitId                     15 night | 11 visit of the night
+ccdVisitId                  15 night | 11 visit of the night | 9 detector
+measured things             9 database | 35 ccdVisitId | 19 serial
+objects                     9 database | 0 | 14 HEALPix order-5 pixel (nested) of birth | 39 serial
 ==========================  =====================================================================
 
 A night is counted in days since 1990-01-01 (MJD 47892, TAI), so exposures have the same id in
-every database; 14 bits last until 2034-11-10. The same layout is known to the database as
+every database; 15 bits last until 2079-09-18. The same layout is known to the database as
 ``science.source_id`` and its relatives.
 """
 
@@ -25,9 +25,10 @@ from skyledger.errors import UsageError
 
 PROMPT = 1  # database number of the living database
 NIGHT_ZERO_MJD = 47892  # 1990-01-01
-DATABASE_BITS, NIGHT_BITS, VISIT_BITS, DETECTOR_BITS, SERIAL_BITS = 10, 14, 11, 9, 19
+DATABASE_BITS, NIGHT_BITS, VISIT_BITS, DETECTOR_BITS, SERIAL_BITS = 9, 15, 11, 9, 19
 PIXEL_BITS, OBJECT_SERIAL_BITS = 14, 39
 CCD_VISIT_BITS = NIGHT_BITS + VISIT_BITS + DETECTOR_BITS
+DATABASE_SHIFT = CCD_VISIT_BITS + SERIAL_BITS  # where the database stands, in both kinds of id
 
 
 def _fits(name: str, value: int, bits: int) -> int:
@@ -77,10 +78,8 @@ def object_ids(
         if values.size:
             _fits(name, int(values.max()), bits)
             _fits(name, int(values.min()), bits)
-    head = np.int64(database) << np.int64(PIXEL_BITS)
-    return ((head | pixels.astype(np.int64)) << np.int64(OBJECT_SERIAL_BITS)) | serials.astype(
-        np.int64
-    )
+    region = pixels.astype(np.int64) << np.int64(OBJECT_SERIAL_BITS)
+    return np.int64(database << DATABASE_SHIFT) | region | serials.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def parse_source_id(value: int) -> SourceId:
     _fits("id", value, 63)
     ccd = (value >> SERIAL_BITS) & ((1 << CCD_VISIT_BITS) - 1)
     return SourceId(
-        database=value >> (CCD_VISIT_BITS + SERIAL_BITS),
+        database=value >> DATABASE_SHIFT,
         night=ccd >> (VISIT_BITS + DETECTOR_BITS),
         sequence=(ccd >> DETECTOR_BITS) & ((1 << VISIT_BITS) - 1),
         detector=ccd & ((1 << DETECTOR_BITS) - 1),

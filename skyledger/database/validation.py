@@ -65,7 +65,7 @@ def _measurement_reasons(relation: dd.Relation) -> list[str]:
         f"""CASE WHEN replacestai IS NULL
       AND EXISTS (SELECT FROM prompt_store.{name} AS c WHERE c.{identifier} = r.{identifier})
       THEN format('{key} %s is in the database already', {identifier}) END""",
-        f"""CASE WHEN {identifier} >> 53 <> base
+        f"""CASE WHEN {identifier} >> {ids.DATABASE_SHIFT} <> base
       THEN format('{key} %s is not an id of this database', {identifier}) END""",
         f"""CASE WHEN midpointtai < {first} OR midpointtai >= {beyond}
       THEN format('{key} %s is of another month than midPointTai = %s', {identifier}, midpointtai)
@@ -89,7 +89,8 @@ def _suspicion(relation: dd.Relation) -> str:
     return f"""SELECT databaseid INTO STRICT base FROM ledger.database WHERE name = 'prompt';
   -- Ids of a ccdVisit share their leading bits: it is enough to look at each of these once. The
   -- wide rows are read once (OFFSET 0), not sorted.
-  SELECT coalesce(bool_or(broken OR twice OR prefix >> {53 - ids.SERIAL_BITS} <> base
+  SELECT coalesce(bool_or(broken OR twice
+      OR prefix >> {ids.DATABASE_SHIFT - ids.SERIAL_BITS} <> base
       OR earliest < {first} OR latest >= {beyond}
       OR ccd_visit <> other
       OR fresh AND EXISTS (SELECT FROM prompt_store.{name} AS c WHERE c.{key}

@@ -87,19 +87,19 @@ def test_ids_of_objects(connection, database, pixel, serial):
 @pytest.mark.parametrize(
     "call",
     [
-        "visit_id(16384, 0)",
+        "visit_id(32768, 0)",
         "visit_id(-1, 0)",
         "visit_id(0, 2048)",
         "visit_id(NULL, 0)",
-        "ccd_visit_id(33554432, 0)",
+        "ccd_visit_id(67108864, 0)",
         "ccd_visit_id(0, 512)",
         "ccd_visit_id(0, -1)",
-        "source_id(1024, 0, 0)",
-        "source_id(0, 17179869184, 0)",
+        "source_id(512, 0, 0)",
+        "source_id(0, 34359738368, 0)",
         "source_id(0, 0, 524288)",
         "source_id(0, 0, -1)",
         "source_id(0, 0, NULL)",
-        "object_id(1024, 0, 0)",
+        "object_id(512, 0, 0)",
         "object_id(0, 16384, 0)",
         "object_id(0, 0, 549755813888)",
         "id_database(NULL)",
@@ -112,9 +112,11 @@ def test_what_does_not_fit_gives_no_id(connection, call):
 
 @pytest.mark.requirement("GEN-18")
 def test_largest_ids_are_positive(connection):
-    largest = "science.source_id(1023, 17179869183, 524287)"
+    largest = "science.source_id(511, 34359738367, 524287)"
     assert one(connection, largest) == 2**63 - 1
-    assert one(connection, "science.object_id(1023, 16383, 549755813887)") == 2**63 - 1
+    # One bit of the ids of objects is not in use.
+    largest = "science.object_id(511, 16383, 549755813887)"
+    assert one(connection, largest) == 2**63 - 1 - 2**53
 
 
 @pytest.mark.requirement("GEN-18")

@@ -19,7 +19,7 @@ from skyledger.virtual import VirtualDatabase
 
 NX, NY, SCALE = 640, 512, 0.2
 NIGHT = ids.night_of(MJD)
-OBJECT = 1 << 53
+OBJECT = 1 << 54
 
 
 class Store:

@@ -39,7 +39,7 @@ def load(connection, folder, **columns):
 def stage_objects(cursor, ra, decl, err=0.05, number=1, **more):
     """Stage new DIAObjects; returns their ids."""
     n = len(ra)
-    own = (1 << 53) + number + np.arange(n)
+    own = (1 << 54) + number + np.arange(n)
     columns = {
         "slot": [0] * n,
         "diaobjectid": own.tolist(),

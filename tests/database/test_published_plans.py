@@ -34,7 +34,7 @@ FROM (
 ) AS y;
 INSERT INTO prompt_store.diaobject (diaobjectid, ra, decl, hpx29, radectai, ndiasources, flags,
   rpsfluxmean, rtotfluxmean, insertedtai, createdtai)
-SELECT (1::bigint << 53) + g, 10 + 10 * random(), -5 + 10 * random(), g, 61000, 10, 0, g % 7, 100,
+SELECT (1::bigint << 54) + g, 10 + 10 * random(), -5 + 10 * random(), g, 61000, 10, 0, g % 7, 100,
   science.tai_now() - interval '30.5 days' * {months}, science.tai_now() - interval '1 day'
 FROM generate_series(1, {objects}) AS g;
 -- Three closed versions each, a month or two long.
@@ -53,7 +53,7 @@ SELECT science.source_id(1::smallint, v.ccdvisitid, n::integer), v.ccdvisitid, v
 FROM (SELECT *, row_number() OVER (ORDER BY ccdvisitid) AS i FROM prompt_store.ccdvisit) AS v
 CROSS JOIN generate_series(1, {sources} / {visits}) AS n
 JOIN prompt_store.diaobject AS o
-  ON o.diaobjectid = (1::bigint << 53) + 1 + (v.i * ({sources} / {visits}) + n) % {objects};
+  ON o.diaobjectid = (1::bigint << 54) + 1 + (v.i * ({sources} / {visits}) + n) % {objects};
 -- Every tenth source was linked to another object before.
 INSERT INTO prompt_store.diasource_history (diasourceid, ccdvisitid, visitid, detector, diaobjectid,
   midpointtai, ra, decl, hpx29, flags, psflux, psfluxerr, templateid, x, y, insertedtai, createdtai,

@@ -122,7 +122,7 @@ def test_every_format_gives_the_same_objects(connection, tmp_path, name):
     assert np.allclose(columns[2], decl, rtol=1e-12)
     pixel = ids.hpx29(columns[1], columns[2])
     assert [r[3] for r in found] == pixel.tolist()
-    wanted = [(2 << 53) | (int(p) >> 48 << 39) | (k + 1) for k, p in enumerate(pixel)]
+    wanted = [(2 << 54) | (int(p) >> 48 << 39) | (k + 1) for k, p in enumerate(pixel)]
     assert [r[0] for r in found] == wanted
     assert np.allclose(columns[4], (np.array(data["e_RA"]) / 1000) ** 2, rtol=1e-5)
     assert np.allclose(columns[5], 0.03**2, rtol=1e-6)

@@ -473,7 +473,7 @@ def test_errors_are_honest_and_parallaxes_pull_by_one(desk):
     a, d = np.radians(ra), np.radians(decl)
     pm, parallax = rng.normal(0, 0.1, (2, stars)), rng.uniform(0, 0.1, stars)
     share = rng.uniform(0.1, 1, stars)
-    base = 1 << 53
+    base = 1 << 54
     with desk.connection.cursor() as cursor:
         cursor.execute("SELECT ledger.ensure_partitions(%s, %s)", (float(mjd[0]), float(mjd[-1])))
         desk.connection.commit()

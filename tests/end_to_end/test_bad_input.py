@@ -69,7 +69,7 @@ UNREADABLE = {
     "wrong shape": (_pixels(lambda d: d[:200, :200].copy()), "array of 200 x 200 .* wrong shape"),
     "visit id too large": (
         _in_header(VISITID=1 << 40),
-        r"visitId is \d+, but an id holds 0 to 33554431; correct VISITID",
+        r"visitId is \d+, but an id holds 0 to 67108863; correct VISITID",
     ),
 }
 UNUSABLE = {

@@ -19,7 +19,7 @@ DECLARE
 BEGIN
   -- Partitions are made one after the other: two makers of the same one would collide.
   PERFORM pg_advisory_xact_lock(7526, 2);
-  SELECT databaseid::bigint << 53 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
+  SELECT databaseid::bigint << 54 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
   FOR month IN
     SELECT generate_series(
       date_trunc('month', date '1858-11-17' + floor(first_mjd - 0.5)::integer),

@@ -6,4 +6,4 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ccd_visit & 511;
 
 COMMENT ON FUNCTION science.ccd_visit_detector(bigint)
-IS 'Detector number [0-511] of a ccdVisitId [34-bit id].';
+IS 'Detector number [0-511] of a ccdVisitId [35-bit id].';

@@ -3,10 +3,10 @@
 CREATE OR REPLACE FUNCTION science.ccd_visit_id(visit bigint, detector bigint)
 RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN visit BETWEEN 0 AND 33554431 AND detector BETWEEN 0 AND 511
+RETURN CASE WHEN visit BETWEEN 0 AND 67108863 AND detector BETWEEN 0 AND 511
     THEN (visit << 9) | detector
 END;
 
 COMMENT ON FUNCTION science.ccd_visit_id(bigint, bigint)
-IS 'ccdVisitId [34-bit id] from visitId [25-bit id] and detector number [0-511]; NULL when out '
+IS 'ccdVisitId [35-bit id] from visitId [26-bit id] and detector number [0-511]; NULL when out '
    'of range.';

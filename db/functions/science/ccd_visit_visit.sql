@@ -5,4 +5,4 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ccd_visit >> 9;
 
 COMMENT ON FUNCTION science.ccd_visit_visit(bigint)
-IS 'visitId [25-bit id] of a ccdVisitId [34-bit id].';
+IS 'visitId [26-bit id] of a ccdVisitId [35-bit id].';

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION science.id_database(id bigint)
 RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN id >> 53;
+RETURN id >> 54;
 
 COMMENT ON FUNCTION science.id_database(bigint)
-IS 'Database number [0-1023] of the id of an object or a measured thing [63-bit id].';
+IS 'Database number [0-511] of the id of an object or a measured thing [63-bit id].';

@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION science.source_ccd_visit(id bigint)
 RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN (id >> 19) & 17179869183;
+RETURN (id >> 19) & 34359738367;
 
 COMMENT ON FUNCTION science.source_ccd_visit(bigint)
-IS 'ccdVisitId [34-bit id] of the id of a measured thing [63-bit id].';
+IS 'ccdVisitId [35-bit id] of the id of a measured thing [63-bit id].';

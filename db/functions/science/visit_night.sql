@@ -5,4 +5,4 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN visit >> 11;
 
 COMMENT ON FUNCTION science.visit_night(bigint)
-IS 'Night [d since 1990-01-01] of a visitId [25-bit id].';
+IS 'Night [d since 1990-01-01] of a visitId [26-bit id].';

@@ -6,4 +6,4 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN visit & 2047;
 
 COMMENT ON FUNCTION science.visit_sequence(bigint)
-IS 'Number within the night [0-2047] of a visitId [25-bit id].';
+IS 'Number within the night [0-2047] of a visitId [26-bit id].';

@@ -9,7 +9,7 @@ DECLARE
   base bigint;
   loops CONSTANT text := current_setting('enable_nestloop');
 BEGIN
-  SELECT databaseid::bigint << 53 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
+  SELECT databaseid::bigint << 54 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
   -- The planner knows neither how many rows are staged nor how many come back: no loops over both.
   PERFORM set_config('enable_nestloop', 'off', true);
   WITH linked AS (

@@ -38,7 +38,7 @@ BEGIN
     sum(1::bigint << bit) FILTER (WHERE name = 'PARALLAX_NOT_FITTED'),
     sum(1::bigint << bit) FILTER (WHERE name = 'ORPHAN_KEPT')
   INTO STRICT no_motion, no_parallax, orphan FROM ledger.flagdefinition WHERE relation = 'DIAObject';
-  SELECT databaseid::bigint << 53 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
+  SELECT databaseid::bigint << 54 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
   SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum),
     string_agg('o.' || quote_ident(attname), ', ' ORDER BY attnum) INTO STRICT names, old_names
   FROM pg_attribute

@@ -31,7 +31,7 @@ DECLARE
   done bigint;
   loops CONSTANT text := current_setting('enable_nestloop');
 BEGIN
-  SELECT databaseid::bigint << 53 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
+  SELECT databaseid::bigint << 54 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
   SELECT 1::bigint << bit INTO STRICT mixed FROM ledger.flagdefinition
   WHERE relation = 'DIAObject' AND name = 'MIXED_TEMPLATE';
   CREATE TEMP TABLE IF NOT EXISTS flux_object (

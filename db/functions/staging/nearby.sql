@@ -77,7 +77,7 @@ BEGIN
       (coalesce(d.ngalaxies, 0) + 1) / 679828.0::double precision AS galaxies
   ) AS n
   WHERE t.slot = in_slot AND t.iswithdrawal IS NOT TRUE
-    AND ((coalesce(o.nearbystar1, o.nearbygal1) >> 53) IS DISTINCT FROM newest.databaseid
+    AND ((coalesce(o.nearbystar1, o.nearbygal1) >> 54) IS DISTINCT FROM newest.databaseid
       OR floor(1e-9 + ln(greatest(t.ndiasources, 1)::double precision) / ln(2::double precision))
         IS DISTINCT FROM
         floor(1e-9 + ln(greatest(o.ndiasources, 1)::double precision) / ln(2::double precision))

@@ -20,7 +20,7 @@ BEGIN
     SELECT * FROM prompt_store.diasource AS s WHERE s.diasourceid = l.source OFFSET 0) AS c;
   GET DIAGNOSTICS n = ROW_COUNT;
   -- The plans of what follows depend on whether there are three rows or ten thousand.
-  EXECUTE format('ANALYZE staging.%I (diasourceid, diaobjectid)', 'diasource_s' || in_slot);
+  EXECUTE format('ANALYZE staging.%I (slot, diasourceid, diaobjectid)', 'diasource_s' || in_slot);
   RETURN n;
 END $$;
 

@@ -29,7 +29,7 @@ BEGIN
   GET DIAGNOSTICS n = ROW_COUNT;
   IF n > 0 THEN
     -- The plans of what follows depend on whether there are three rows or ten thousand.
-    EXECUTE format('ANALYZE staging.%I (%I)', in_relation || '_s' || in_slot, in_column);
+    EXECUTE format('ANALYZE staging.%I (slot, %I)', in_relation || '_s' || in_slot, in_column);
   END IF;
   RETURN n;
 END $$;

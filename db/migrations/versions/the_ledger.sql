@@ -19,7 +19,7 @@ CREATE TABLE ledger.releasedensity (
 	nstars INTEGER NOT NULL,
 	ngalaxies INTEGER NOT NULL,
 	CONSTRAINT releasedensity_pkey PRIMARY KEY (databaseid, pixel),
-	CONSTRAINT releasedensity_values CHECK (databaseid >= 1 AND databaseid <= 1023 AND pixel >= 0 AND pixel <= 786431 AND nstars >= 0 AND ngalaxies >= 0)
+	CONSTRAINT releasedensity_values CHECK (databaseid >= 1 AND databaseid <= 511 AND pixel >= 0 AND pixel <= 786431 AND nstars >= 0 AND ngalaxies >= 0)
 );
 COMMENT ON TABLE ledger.releasedensity IS 'How many stars and galaxies each release has in each piece of sky: the chance that one of them lies near a DIAObject without having to do with it.';
 COMMENT ON COLUMN ledger.releasedensity.databaseid IS 'databaseId: Number of the release; key into Database.';
@@ -255,3 +255,26 @@ CREATE INDEX diasource_history_ssobjectid_idx ON prompt_store.diasource_history 
 -- What every visit replaces is vacuumed at 5% of dead rows: at 20%, the usual, indexes grew by a fifth.
 ALTER TABLE prompt_store.diaobject SET (autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE prompt_store.diaobjectsums SET (autovacuum_vacuum_scale_factor = 0.05);
+
+-- Identifiers: one bit less for the database, one more for the night (docs/design/ids.md): 14 bits of
+-- nights would end in 2034. A database with sources is refused; empty partitions are made again.
+DO $$
+DECLARE
+  part record;
+  found bigint;
+BEGIN
+  SELECT diasourceid INTO found FROM prompt_store.diasource WHERE diasourceid < 1::bigint << 54 LIMIT 1;
+  IF found IS NOT NULL THEN
+    RAISE EXCEPTION 'diaSourceId % has the layout of first light, which ends with the nights of 2034', found
+      USING HINT = 'Make a new database (skyledger db init) and process the raw images again.';
+  END IF;
+  FOR part IN
+    SELECT c.oid::regclass AS name FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+    WHERE i.inhparent IN ('prompt_store.diasource'::regclass, 'prompt_store.diaforcedsource'::regclass)
+      AND substring(pg_get_expr(c.relpartbound, c.oid) FROM $p$TO \('?(\d+)$p$)::bigint <= 1::bigint << 54
+  LOOP
+    EXECUTE format('DROP TABLE %s', part.name);
+  END LOOP;
+END $$;
+ALTER TABLE ledger.database DROP CONSTRAINT database_values;
+ALTER TABLE ledger.database ADD CONSTRAINT database_values CHECK (databaseid >= 1 AND databaseid <= 511);

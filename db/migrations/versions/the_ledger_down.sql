@@ -1,5 +1,9 @@
 -- Undoes the_ledger.sql, sections in reverse order.
 
+-- Identifiers: rows keep theirs.
+ALTER TABLE ledger.database DROP CONSTRAINT database_values;
+ALTER TABLE ledger.database ADD CONSTRAINT database_values CHECK (databaseid >= 1 AND databaseid <= 1023);
+
 ALTER TABLE prompt_store.diaobject RESET (autovacuum_vacuum_scale_factor);
 
 DROP INDEX prompt_store.diasource_diaobjectid_midpointtai_idx;
