@@ -17,9 +17,7 @@ weighs on all alike.
 import argparse
 import json
 import multiprocessing
-import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -28,15 +26,13 @@ import matplotlib as mpl
 import numpy as np
 import psycopg2
 
-from skyledger.database import schema
-from skyledger.database.cluster import Cluster
-
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 sys.path.append(str(Path(__file__).parent))
 from relink import bring, new_field
 from support.fields import Field, of_visit, sources
+from support.server import server
 from visit_load import one
 
 START = 61000.6  # MJD TAI
@@ -201,15 +197,7 @@ def main() -> None:
     parser.add_argument("--visits", type=int, default=24, help="visits of each part")
     parser.add_argument("--plots", type=Path, default=Path.cwd(), help="folder of the plot")
     chosen = parser.parse_args()
-    # On a disk, with every safety of a real server on.
-    home = Path(tempfile.mkdtemp(prefix="skyledger-readers-"))
-    home.chmod(0o711)
-    cluster = Cluster(home)
-    cluster.start()
-    try:
-        connection = psycopg2.connect(cluster.dsn("postgres"))
-        schema.upgrade(connection)
-        connection.close()
+    with server("readers") as (cluster, _home):
         bench = Bench(cluster.dsn("postgres"), chosen.sources)
         for _ in range(3):  # the first visits found the objects and warm up
             bench.visit()
@@ -219,9 +207,6 @@ def main() -> None:
                 bench.part(name, -(-chosen.visits // turns))
             print(f"turn {turn + 1} of {turns}", file=sys.stderr)
         bench.connection.close()
-    finally:
-        cluster.destroy()
-        shutil.rmtree(home)
     report(bench)
     chosen.plots.mkdir(parents=True, exist_ok=True)
     draw(bench, chosen.plots)

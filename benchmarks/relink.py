@@ -20,10 +20,8 @@ and server.
 import argparse
 import json
 import multiprocessing
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,11 +31,10 @@ import numpy as np
 import psycopg2
 
 from skyledger import ids
-from skyledger.database import schema
-from skyledger.database.cluster import Cluster
 
 sys.path.append(str(Path(__file__).parent))
 from support.fields import Field, Rows, ccd_visit, forced, of_visit, places, sources
+from support.server import database, server
 from visit_load import Meter, Rival, one, publish, rival_python
 
 START = 61000.6  # MJD TAI
@@ -264,25 +261,12 @@ def main() -> None:
     parser.add_argument("--rival-python", help="Python that has lsst-dax-apdb; 'none': no rival")
     chosen = parser.parse_args()
     python = None if chosen.rival_python == "none" else rival_python(chosen.rival_python)
-    # On a disk, with every safety of a real server on.
-    home = Path(tempfile.mkdtemp(prefix="skyledger-relink-"))
-    home.chmod(0o711)
-    cluster = Cluster(home)
-    cluster.start()
-    try:
-        connection = psycopg2.connect(cluster.dsn("postgres"))
-        schema.upgrade(connection)
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("CREATE DATABASE apdb")
-        connection.close()
-        rival = None if python is None else Rival(python, cluster.dsn("apdb"))
+    with server("relink") as (cluster, home):
+        apdb = database(cluster, "apdb")
+        rival = None if python is None else Rival(python, apdb)
         measure(cluster.dsn("postgres"), rival, home, chosen.visits)
         if rival is not None:
             rival.close()
-    finally:
-        cluster.destroy()
-        shutil.rmtree(home)
 
 
 if __name__ == "__main__":

@@ -23,11 +23,9 @@ installed into an environment of their own in ``$SKYLEDGER_HOME/benchmark``.
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import tomllib
 import venv
@@ -45,8 +43,6 @@ from psycopg2.extensions import parse_dsn
 from ingest.staging import slot, stage
 from skyledger import binary, ids, settings
 from skyledger import dictionary as dd
-from skyledger.database import schema
-from skyledger.database.cluster import Cluster
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -64,6 +60,7 @@ from support.fields import (
     places,
     sources,
 )
+from support.server import database, server
 
 ROOT = Path(__file__).resolve().parents[1]
 START = 61000.6  # MJD TAI
@@ -496,21 +493,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     python = None if chosen.rival_python == "none" else rival_python(chosen.rival_python)
-    # On a disk, with every safety of a real server on.
-    home = Path(tempfile.mkdtemp(prefix="skyledger-load-"))
-    home.chmod(0o711)
-    cluster = Cluster(home)
-    cluster.start()
-    try:
+    with server("load") as (cluster, home):
+        apdb = database(cluster, "apdb")
+        rival = None if python is None else Rival(python, apdb)
         connection = psycopg2.connect(cluster.dsn("postgres"))
-        schema.upgrade(connection)
-        watch = psycopg2.connect(cluster.dsn("postgres"))
-        watch.autocommit = True
-        with watch.cursor() as cursor:
-            cursor.execute("CREATE DATABASE apdb")
-        watch.close()
-        watch = psycopg2.connect(cluster.dsn("apdb"))
-        rival = None if python is None else Rival(python, cluster.dsn("apdb"))
+        watch = psycopg2.connect(apdb)
         rng = np.random.default_rng(chosen.seed)
         bench = Bench(connection, rival, watch, home, rng, chosen.sources)
         try:
@@ -521,9 +508,6 @@ def main() -> None:
             rival.close()
         connection.close()
         watch.close()
-    finally:
-        cluster.destroy()
-        shutil.rmtree(home)
     report(bench)
     chosen.plots.mkdir(parents=True, exist_ok=True)
     draw(bench, chosen.plots)
