@@ -568,3 +568,12 @@ def test_an_object_that_loses_its_sources_meanwhile_is_a_conflict(fresh_database
     assert first.all("SELECT * FROM ledger.audit()") == []
     first.connection.close()
     second.connection.close()
+
+
+def test_sums_shrink_by_what_leaves_and_not_by_what_is_not_there(connection):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT staging.shrinkage(8, -6), staging.shrinkage(8, -8), staging.shrinkage(8, 2), "
+            "staging.shrinkage(8, 0), staging.shrinkage(8, NULL)"
+        )
+        assert cursor.fetchone() == (4, 1e9, 1, 1, 1)
