@@ -1,7 +1,6 @@
 """Write the reference page of the command line from the command line itself."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -72,17 +71,3 @@ def page() -> str:
         "[exit codes](../exit-codes.md).\n"
     )
     return "\n".join([intro, *_section(["skyledger"], top)])
-
-
-def write(folder: Path) -> Path:
-    """Write ``commands.md`` into ``folder``, unless it is there already with the same text."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "commands.md"
-    text = page()
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
-    return path
-
-
-if __name__ == "__main__":
-    write(Path(__file__).parent / "reference" / "generated")

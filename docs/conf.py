@@ -44,11 +44,18 @@ def write_pages(_app: Any = None) -> None:
     """Write the pages that are made from the dictionary, the commands, the SQL and the tests."""
     folder = HERE / "reference" / "generated"
     tables.write(folder / "tables")
-    commands.write(folder)
-    functions.write(folder)
-    traceability.write(folder)
-    views.write(folder)
-    rubin.write(folder)
+    texts = {
+        "commands": commands.page(),
+        "functions": functions.page(),
+        "rubin": rubin.page(),
+        "traceability": traceability.page(traceability.demands(), traceability.proofs()),
+        "views": views.page(),
+    }
+    for name, text in texts.items():
+        path = folder / f"{name}.md"
+        # A page that is the same stays untouched: Sphinx need not read it again.
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
 
 
 def setup(app: Any) -> dict[str, bool]:

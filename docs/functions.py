@@ -160,17 +160,3 @@ def page() -> str:
             if chosen:
                 parts += [f"### {topic}\n", *_entries(chosen, "####")]
     return "\n".join(parts)
-
-
-def write(folder: Path) -> Path:
-    """Write ``functions.md`` into ``folder``, unless it is there already with the same text."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "functions.md"
-    text = page()
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
-    return path
-
-
-if __name__ == "__main__":
-    write(Path(__file__).parent / "reference" / "generated")

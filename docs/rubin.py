@@ -1,7 +1,6 @@
 """Write the reference page of the relations in Rubin's names from db/dictionary/rubin.yaml."""
 
 import re
-from pathlib import Path
 
 from skyledger.database import rubin
 
@@ -49,17 +48,3 @@ def page() -> str:
         "(`mpc_orbits`, `VisitDetector`, tables of data releases) have no equivalent yet.\n"
     )
     return "\n".join([intro, *(section(r) for r in rubin.relations())])
-
-
-def write(folder: Path) -> Path:
-    """Write ``rubin.md`` into ``folder``, unless it is there already with the same text."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "rubin.md"
-    text = page()
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
-    return path
-
-
-if __name__ == "__main__":
-    write(Path(__file__).parent / "reference" / "generated")

@@ -167,17 +167,3 @@ def page(areas: list[Area], found: list[Proof]) -> str:
         "\n".join(_numbers(areas, proven)) + "\n",
     ]
     return "\n".join(parts)
-
-
-def write(folder: Path) -> Path:
-    """Write ``traceability.md`` into ``folder``, unless it is there with the same text."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "traceability.md"
-    text = page(demands(), proofs())
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
-    return path
-
-
-if __name__ == "__main__":
-    write(HERE / "reference" / "generated")

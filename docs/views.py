@@ -1,7 +1,6 @@
 """Write the reference page of the denormalised relations from the files that define them."""
 
 import re
-from pathlib import Path
 
 from skyledger import dictionary as dd
 from skyledger.resources import db_dir
@@ -60,17 +59,3 @@ def page() -> str:
     )
     paths = sorted((db_dir() / "views").glob("*.sql"))
     return "\n".join([intro, *(section(p.stem, p.read_text(encoding="utf-8")) for p in paths)])
-
-
-def write(folder: Path) -> Path:
-    """Write ``views.md`` into ``folder``, unless it is there already with the same text."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "views.md"
-    text = page()
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
-    return path
-
-
-if __name__ == "__main__":
-    write(Path(__file__).parent / "reference" / "generated")
