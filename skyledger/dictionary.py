@@ -146,13 +146,14 @@ class Relation(BaseModel):
     kind
         ``living``: versioned in ``prompt_store``; ``static``: belongs to a data release;
         ``ledger``: append-only bookkeeping in schema ``ledger``; ``derived``: kept in
-        ``prompt_store`` by publications, made from living relations and not published itself.
+        ``prompt_store`` by publications, made from living relations and not published itself;
+        ``service``: what the query service keeps, in schema ``service``.
     """
 
     model_config = _Strict
 
     name: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*$")]
-    kind: Literal["living", "static", "ledger", "derived"]
+    kind: Literal["living", "static", "ledger", "derived", "service"]
     description: Annotated[str, Field(min_length=10)]
     requirements: tuple[str, ...] = ()
     dpdd_table: int | None = None

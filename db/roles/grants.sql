@@ -44,6 +44,10 @@ GRANT USAGE ON SCHEMA prompt, prompt_at, prompt_changes, rubin, rubin_at, scienc
 GRANT SELECT ON ALL TABLES IN SCHEMA prompt, prompt_history, rubin TO skyledger_delayed;
 GRANT SELECT ON ledger.database, ledger.flagdefinition, ledger.featuredefinition
   TO skyledger_delayed;
+-- What can be asked, as TAP says it; what the service keeps is its owner's.
+GRANT USAGE ON SCHEMA tap_schema TO skyledger_reader, skyledger_delayed, skyledger_ingest;
+GRANT SELECT ON ALL TABLES IN SCHEMA tap_schema
+  TO skyledger_reader, skyledger_delayed, skyledger_ingest;
 -- Whether software and database fit each other.
 GRANT SELECT ON ledger.schema_version, ledger.replayed TO skyledger_reader, skyledger_delayed;
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from skyledger import dictionary as dd
 
-STORE, LEDGER, STAGING = "prompt_store", "ledger", "staging"
+STORE, LEDGER, STAGING, SERVICE = "prompt_store", "ledger", "staging", "service"
 SLOTS = 8  # staging slots: visits that can be loaded at the same time
 
 _TYPES: dict[str, sa.types.TypeEngine[Any]] = {
@@ -270,6 +270,8 @@ def build(dictionary: dd.Dictionary) -> sa.MetaData:
         _derived(relation, metadata)
     for relation in dictionary.of_kind("ledger"):
         plain_table(relation, metadata, LEDGER)
+    for relation in dictionary.of_kind("service"):
+        plain_table(relation, metadata, SERVICE)
     return metadata
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.pool import StaticPool
 
 from skyledger import __version__
 from skyledger import dictionary as dd
-from skyledger.database import changes, extensions, published, rubin, stacked
+from skyledger.database import changes, extensions, published, rubin, stacked, tap_schema
 from skyledger.database import metadata as md
 from skyledger.database.published import Item
 from skyledger.errors import ConfigurationError, DatabaseError
@@ -34,7 +34,7 @@ _LOCK = (7526, 3)
 _NEEDS = re.compile(r"^--\s*needs:\s*(.+)$", re.MULTILINE)
 _PUBLISHED_SCHEMAS = (
     *("prompt", "prompt_live", "prompt_at", "prompt_history", "science"),
-    *("prompt_changes", "rubin", "rubin_live", "rubin_at"),
+    *("prompt_changes", "rubin", "rubin_live", "rubin_at", "tap_schema"),
 )
 # Partitions are made by ledger.ensure_partitions, not by migrations.
 _PARTITION = re.compile(r"_(p\d{6}|p\d{4}q[1-4]|s\d+)$")
@@ -43,7 +43,7 @@ _PARTITION = re.compile(r"_(p\d{6}|p\d{4}q[1-4]|s\d+)$")
 def managed_name(name: str | None, kind: str, _parents: Any) -> bool:
     """Tell Alembic which schemas and tables the migrations manage."""
     if kind == "schema":
-        return name in {md.STORE, md.LEDGER, md.STAGING}
+        return name in {md.STORE, md.LEDGER, md.STAGING, md.SERVICE}
     if kind == "table":
         return name != "schema_version" and not _PARTITION.search(name or "")
     return True
@@ -76,6 +76,7 @@ def _files() -> list[Item]:
 def replay_items(dictionary: dd.Dictionary) -> list[Item]:
     """Everything replayed after the migrations, in an order in which it can be made."""
     generated = [*published.items(dictionary), *changes.items(dictionary), *rubin.items()]
+    generated += tap_schema.items()
     items = {item.name: item for item in [*_files(), *generated]}
     graph = {name: sorted(item.needs) for name, item in sorted(items.items())}
     missing = sorted({n for needs in graph.values() for n in needs} - set(items))
@@ -232,6 +233,7 @@ def _fill(cursor: Any) -> None:
         )
     cursor.execute("SELECT ledger.draw('created') WHERE ledger.horizon() IS NULL")
     cursor.execute("SELECT ledger.ensure_partitions(science.mjd_now(), science.mjd_now() + 92)")
+    tap_schema.refresh(cursor)
 
 
 def upgrade(connection: Any, revision: str = "head", watch: Watch | None = None) -> bool:
@@ -358,7 +360,7 @@ WHERE n.nspname = ANY(%(schemas)s) AND c.relkind IN ('r', 'p') AND NOT c.relispa
 
 
 def _live(connection: Any) -> dict[str, str]:
-    schemas = [*_PUBLISHED_SCHEMAS, md.STORE, md.LEDGER, md.STAGING]
+    schemas = [*_PUBLISHED_SCHEMAS, md.STORE, md.LEDGER, md.STAGING, md.SERVICE]
     with connection.cursor() as cursor:
         cursor.execute(_LIVE, {"schemas": schemas})
         return dict(cursor.fetchall())
