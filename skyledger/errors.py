@@ -41,3 +41,21 @@ class QueryRefusedError(SkyledgerError):
     """A query is not allowed, not understood, or asks for an instant that is not there."""
 
     exit_code = 6
+
+
+class NotFoundError(SkyledgerError):
+    """What was named is not there, or not there for this person."""
+
+    exit_code = 6
+
+
+class BusyError(SkyledgerError):
+    """Too much is asked at once; the same request can succeed in a moment."""
+
+    exit_code = 4
+
+
+class LimitError(SkyledgerError):
+    """A request is larger than what one may ask for."""
+
+    exit_code = 6

@@ -1,0 +1,217 @@
+"""What a TAP service says of itself: VOSI 1.1 and TAPRegExt 1.0 documents."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.tap import parameters, xml
+
+# Functions of ADQL 2.1 beyond the core, by the identifiers of its recommendation.
+_FEATURES = {
+    "features-adqlgeo": (
+        "AREA", "BOX", "CENTROID", "CIRCLE", "CONTAINS", "COORD1", "COORD2", "COORDSYS",
+        "DISTANCE", "INTERSECTS", "POINT", "POLYGON", "REGION",
+    ),
+    "features-adql-string": ("LOWER", "UPPER", "ILIKE"),
+    "features-adql-conditional": ("COALESCE",),
+    "features-adql-sets": ("UNION", "EXCEPT", "INTERSECT"),
+    "features-adql-common-table": ("WITH",),
+    "features-adql-type": ("CAST",),
+    "features-adql-unit": ("IN_UNIT",),
+    "features-adql-offset": ("OFFSET",),
+}  # fmt: skip
+_STANDARD = "ivo://ivoa.net/std/TAPRegExt#"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the service gives away: rows, seconds, bytes."""
+
+    retention_seconds: int
+    seconds: int
+    most_seconds: int
+    upload_rows: int
+    upload_bytes: int
+
+
+def _interface(parent: Any, url: str, use: str = "full", **attributes: str) -> None:
+    kind = "vs:ParamHTTP" if use == "base" else "vs:ParamHTTP"
+    element = xml.add(parent, "interface", **{xml.TYPE: kind, **attributes})
+    xml.add(element, "accessURL", url, use=use)
+
+
+def capabilities(
+    base: str, limits: Limits, functions: Iterable[tuple[str, str]],
+    formats: Iterable[tuple[str, Sequence[str], str | None]],
+) -> bytes:  # fmt: skip
+    """Write the capabilities of a TAP service.
+
+    Parameters
+    ----------
+    base : str
+        Address of the service.
+    limits
+        What a client may ask for.
+    functions
+        Signature and description of each function of our own.
+    formats
+        Media type, short names and identifier of each format.
+    """
+    root = xml.root("vosi:capabilities")
+    for name, place in (
+        ("VOSI#capabilities", "capabilities"),
+        ("VOSI#availability", "availability"),
+        ("VOSI#tables-1.1", "tables"),
+        ("DALI#examples", "examples"),
+    ):
+        element = xml.add(root, "capability", standardID=f"ivo://ivoa.net/std/{name}")
+        _interface(element, f"{base}/{place}", version="1.1" if "tables" in name else "1.0")
+    tap = xml.add(
+        root, "capability", standardID="ivo://ivoa.net/std/TAP", **{xml.TYPE: "tr:TableAccess"}
+    )
+    _interface(tap, base, use="base", role="std", version="1.1")
+    language = xml.add(tap, "language")
+    xml.add(language, "name", "ADQL")
+    for version in ("2.1", "2.0"):
+        identifier = {"ivo-id": f"ivo://ivoa.net/std/ADQL#v{version}"}
+        xml.add(language, "version", version, **identifier)
+    xml.add(language, "description", "Astronomical Data Query Language, 2.1 complete")
+    features = xml.add(language, "languageFeatures", type=f"{_STANDARD}features-udf")
+    for form, description in functions:
+        feature = xml.add(features, "feature")
+        xml.add(feature, "form", form)
+        xml.add(feature, "description", description)
+    for kind, forms in _FEATURES.items():
+        features = xml.add(language, "languageFeatures", type=_STANDARD + kind)
+        for form in forms:
+            xml.add(xml.add(features, "feature"), "form", form)
+    for media_type, names, identifier in formats:
+        given = {"ivo-id": identifier} if identifier else {}
+        output = xml.add(tap, "outputFormat", **given)
+        xml.add(output, "mime", media_type)
+        for name in names:
+            xml.add(output, "alias", name)
+    xml.add(tap, "uploadMethod", **{"ivo-id": f"{_STANDARD}upload-inline"})
+    for name, default, hard in (
+        ("retentionPeriod", limits.retention_seconds, limits.retention_seconds),
+        ("executionDuration", limits.seconds, limits.most_seconds),
+    ):
+        element = xml.add(tap, name)
+        xml.add(element, "default", default)
+        xml.add(element, "hard", hard)
+    output = xml.add(tap, "outputLimit")
+    xml.add(output, "default", parameters.DEFAULT_ROWS, unit="row")
+    xml.add(output, "hard", parameters.MOST_ROWS, unit="row")
+    upload = xml.add(tap, "uploadLimit")
+    xml.add(upload, "default", limits.upload_rows, unit="row")
+    xml.add(upload, "hard", limits.upload_bytes, unit="byte")
+    return xml.document(root, "vr", "vs", "tr")
+
+
+def availability(*, available: bool, since: datetime, note: str) -> bytes:
+    """Write whether the service is there; ``since`` is UTC."""
+    root = xml.root("avl:availability")
+    xml.add(root, "avl:available", "true" if available else "false")
+    xml.add(root, "avl:upSince", f"{since.isoformat(timespec='seconds')}Z")
+    xml.add(root, "avl:note", note)
+    return xml.document(root)
+
+
+_TABLES = """
+SELECT s.schemaname, s.description, t.tablename, t.kind, t.description, t.utype
+FROM service.tapschema AS s JOIN service.taptable AS t USING (schemaname)
+ORDER BY s.schemaindex, t.tableindex
+"""
+_COLUMNS = """
+SELECT tablename, columnname, description, unit, ucd, utype, datatype, arraysize, xtype, principal,
+       indexed, std
+FROM service.tapcolumn ORDER BY tablename, columnindex
+"""
+_KEYS = """
+SELECT k.fromtable, k.targettable, p.fromcolumn, p.targetcolumn, k.keyid
+FROM service.tapkey AS k JOIN service.tapkeycolumn AS p USING (keyid) ORDER BY k.keyid
+"""
+
+
+def _column(table: Any, row: Sequence[Any]) -> None:
+    name, description, unit, ucd, utype, datatype, arraysize, xtype = row[1:9]
+    principal, indexed, std = row[9:]
+    column = xml.add(table, "column", **({"std": "true"} if std else {}))
+    xml.add(column, "name", name)
+    for tag, value in (
+        ("description", description), ("unit", unit), ("ucd", ucd), ("utype", utype),
+    ):  # fmt: skip
+        if value:
+            xml.add(column, tag, value)
+    size = {"arraysize": arraysize} if arraysize else {}
+    extended = {"extendedType": xtype} if xtype else {}
+    xml.add(column, "dataType", datatype, **{xml.TYPE: "vs:VOTableType"}, **size, **extended)
+    for flag, name in ((indexed, "indexed"), (principal, "principal")):
+        if flag:
+            xml.add(column, "flag", name)
+
+
+def _table(parent: Any, row: Sequence[Any], columns: Sequence[Any], keys: Sequence[Any]) -> None:
+    name, kind, description, utype = row[2:]
+    table = xml.add(
+        parent, "table", type="table" if kind in {"static", "user"} else "view",
+    )  # fmt: skip
+    xml.add(table, "name", name)
+    if description:
+        xml.add(table, "description", description)
+    if utype:
+        xml.add(table, "utype", utype)
+    for column in columns:
+        _column(table, column)
+    for target in dict.fromkeys(key[1:2] + key[4:5] for key in keys):
+        foreign = xml.add(table, "foreignKey")
+        xml.add(foreign, "targetTable", target[0])
+        for key in keys:
+            if key[4] == target[1]:
+                pair = xml.add(foreign, "fkColumn")
+                xml.add(pair, "fromColumn", key[2])
+                xml.add(pair, "targetColumn", key[3])
+
+
+def tables(cursor: Any, *, columns: bool = True, only: str | None = None) -> bytes | None:
+    """Write the tables that can be asked; None if ``only`` names one that is not there.
+
+    Parameters
+    ----------
+    cursor
+        psycopg2 cursor of the service.
+    columns
+        Whether columns and joins are listed too.
+    only
+        Name of the one table that is wanted.
+    """
+    cursor.execute(_TABLES)
+    rows = [r for r in cursor.fetchall() if only is None or r[2].lower() == only.lower()]
+    by_table: dict[str, list[Any]] = {}
+    joins: dict[str, list[Any]] = {}
+    if columns:
+        cursor.execute(_COLUMNS)
+        for row in cursor.fetchall():
+            by_table.setdefault(row[0], []).append(row)
+        cursor.execute(_KEYS)
+        for row in cursor.fetchall():
+            joins.setdefault(row[0], []).append(row)
+    if only is not None:
+        if not rows:
+            return None
+        root = xml.root("vtm:table")
+        whole = xml.root("vtm:tableset")
+        _table(whole, rows[0], by_table.get(rows[0][2], []), joins.get(rows[0][2], []))
+        root.attrib.update(whole[0].attrib)
+        root.extend(list(whole[0]))
+        return xml.document(root, "vs")
+    root = xml.root("vtm:tableset")
+    schemas: dict[str, Any] = {}
+    for row in rows:
+        if row[0] not in schemas:
+            schemas[row[0]] = xml.add(root, "schema")
+            xml.add(schemas[row[0]], "name", row[0])
+            xml.add(schemas[row[0]], "description", row[1])
+        _table(schemas[row[0]], row, by_table.get(row[2], []), joins.get(row[2], []))
+    return xml.document(root, "vs")
