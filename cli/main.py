@@ -21,6 +21,7 @@ COMMANDS = {
     "process": "cli.process",
     "reference": "cli.reference",
     "query": "cli.query",
+    "serve": "cli.serve",
     "cite": "cli.cite",
     "verify": "cli.cite",
     "plot": "cli.plot",

@@ -1,8 +1,9 @@
--- Who may do what. Five roles, the same in every database of the server:
+-- Who may do what. Six roles, the same in every database of the server:
 --   skyledger_reader   reads the published forms and calls the functions for astronomers
 --   skyledger_delayed  the same under an embargo: only the forms that keep to its horizon
 --   skyledger_user     the login of everybody who asks: a reader and nothing else
 --   skyledger_ingest   stages rows and publishes them; cannot write to the store
+--   skyledger_service  keeps jobs, the log of queries and what can be asked; reads no data
 --   skyledger_citer    owns the functions that run cited queries: the rights of a reader, whoever cites
 DO $$
 BEGIN
@@ -17,6 +18,9 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skyledger_user') THEN
     CREATE ROLE skyledger_user LOGIN IN ROLE skyledger_reader;
     ALTER ROLE skyledger_user SET default_transaction_read_only = on;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skyledger_service') THEN
+    CREATE ROLE skyledger_service LOGIN;
   END IF;
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skyledger_ingest') THEN
     CREATE ROLE skyledger_ingest NOLOGIN;
@@ -44,7 +48,16 @@ GRANT USAGE ON SCHEMA prompt, prompt_at, prompt_changes, rubin, rubin_at, scienc
 GRANT SELECT ON ALL TABLES IN SCHEMA prompt, prompt_history, rubin TO skyledger_delayed;
 GRANT SELECT ON ledger.database, ledger.flagdefinition, ledger.featuredefinition
   TO skyledger_delayed;
--- What can be asked, as TAP says it; what the service keeps is its owner's.
+-- What the query service keeps is for its own login alone.
+GRANT USAGE ON SCHEMA service, science, ledger TO skyledger_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON service.job, service.jobupload TO skyledger_service;
+GRANT SELECT, INSERT ON service.querylog TO skyledger_service;
+GRANT SELECT ON service.tapschema, service.taptable, service.tapcolumn, service.tapkey,
+  service.tapkeycolumn, ledger.database, ledger.schema_version, ledger.replayed
+  TO skyledger_service;
+GRANT USAGE ON SEQUENCE service.query_id TO skyledger_service;
+GRANT EXECUTE ON FUNCTION ledger.horizon() TO skyledger_service;
+-- What can be asked, as TAP says it.
 GRANT USAGE ON SCHEMA tap_schema TO skyledger_reader, skyledger_delayed, skyledger_ingest;
 GRANT SELECT ON ALL TABLES IN SCHEMA tap_schema
   TO skyledger_reader, skyledger_delayed, skyledger_ingest;

@@ -11,6 +11,7 @@ from skyledger.settings import DATABASE, Settings
 
 APPLICATION = "skyledger"
 READER = "skyledger_user"  # reads, and nothing else; made by db/roles/grants.sql
+KEEPER = "skyledger_service"  # keeps jobs and the log of queries; made there too
 
 
 def dsn(database: str | None = None, configured: Settings | None = None) -> str:
@@ -69,8 +70,8 @@ def is_superuser(connection: Connection) -> bool:
     return connection.info.parameter_status("is_superuser") == "on"
 
 
-def _as_reader(given: str, **more: str) -> Connection:
-    """Connect to where ``given`` leads, as `READER`, with a password from the password file only.
+def _as(login: str, given: str, **more: str) -> Connection:
+    """Connect to where ``given`` leads, as ``login``, with a password from the password file only.
 
     Raises
     ------
@@ -79,20 +80,20 @@ def _as_reader(given: str, **more: str) -> Connection:
     """
     where = {k: v for k, v in parse_dsn(given).items() if k not in {"password", "user"}}
     try:
-        opened: Connection = psycopg2.connect(**{**where, **more, "user": READER})
+        opened: Connection = psycopg2.connect(**{**where, **more, "user": login})
     except psycopg2.OperationalError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise DatabaseError(
-            f"queries are put as {READER}, and that login is refused: {reason}; make it with "
-            f"`skyledger db upgrade` (or `skyledger db init`), and on a server of your own let it "
-            f"in, or name another reader in SKYLEDGER_DATABASE_URL"
+            f"the login {login} is refused: {reason}; make it with `skyledger db upgrade` (or "
+            f"`skyledger db init`), and on a server of your own let it in, or name another reader "
+            f"in SKYLEDGER_DATABASE_URL"
         ) from error
     return opened
 
 
 def reader_beside(connection: Connection, **more: str) -> Connection:
     """Open a second connection to the same database, as `READER`; ``more`` are libpq's words."""
-    return _as_reader(connection.dsn, **more)
+    return _as(READER, connection.dsn, **more)
 
 
 def connect_reader() -> Connection:
@@ -108,12 +109,23 @@ def connect_reader() -> Connection:
     """
     configured = settings.read()
     if configured.external is None and Cluster(configured.home).pid() is not None:
-        return _as_reader(dsn(None, configured))
+        return _as(READER, dsn(None, configured))
     opened = connect()  # says why, if the server is not there
     if not is_superuser(opened):
         return opened
     opened.close()
     return reader_beside(opened)
+
+
+def connect_keeper() -> Connection:
+    """Connect as the login that keeps jobs and the log of queries (`KEEPER`).
+
+    Raises
+    ------
+    DatabaseError
+        If the server is not running or does not let that login in.
+    """
+    return _as(KEEPER, dsn())
 
 
 def _explain(configured: Settings, error: psycopg2.OperationalError) -> str:

@@ -1,0 +1,47 @@
+"""``skyledger serve``: TAP and the pages about it, on one port."""
+
+import logging
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from services import web
+from skyledger import settings
+from skyledger.database import connection, schema
+from skyledger.database.cluster import Cluster
+
+app = typer.Typer()
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at.")] = 8110,
+    sessions: Annotated[int, typer.Option(help="Queries that run at the same time.", min=1)] = 16,
+    workers: Annotated[int, typer.Option(help="Jobs that run at the same time.", min=1)] = 2,
+) -> None:
+    """Answer queries over the network: TAP 1.1 with ADQL 2.1, at any instant."""
+    configured = settings.read()
+    if configured.external is None:
+        Cluster(configured.home).start()
+    opened = connection.connect()
+    try:
+        schema.check(opened)
+    finally:
+        opened.close()
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared only
+    print(f"Skyledger answers at http://{shown}:{port}/ (TAP: http://{shown}:{port}/tap/prompt)")
+    uvicorn.run(
+        web.create(configured.home / "jobs", sessions=sessions, workers=workers),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=10,
+    )

@@ -1,0 +1,167 @@
+"""HTTP requests and refusals of TAP: bodies within limits, errors that say what to do."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+
+import psycopg2
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services import formats
+from services.tap.answering import Upload
+from services.tap.parameters import Parameters, uploads_of
+from skyledger.errors import (
+    BusyError,
+    DatabaseError,
+    LimitError,
+    NotFoundError,
+    SkyledgerError,
+    UsageError,
+)
+
+_LOG = logging.getLogger(__name__)
+_STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (NotFoundError, 404),
+    (LimitError, 413),
+    (BusyError, 503),
+    (DatabaseError, 503),
+    (SkyledgerError, 400),
+    (psycopg2.OperationalError, 503),
+)
+_FIELDS = 1000
+_FILES = 16
+
+
+class BodyLimits:
+    """ASGI middleware that ends requests whose body is too large or comes too slowly.
+
+    Parameters
+    ----------
+    most : int
+        Bytes of a body.
+    patience : float
+        Time without a byte after which a client is given up [s].
+    """
+
+    def __init__(self, app: ASGIApp, most: int, patience: float = 30.0) -> None:
+        self.app = app
+        self.most = most
+        self.patience = patience
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, with its body counted."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        seen = 0
+        complete = False
+
+        async def counted() -> Message:
+            nonlocal seen, complete
+            if complete:  # nothing more will come but the end of the connection
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), self.patience)
+            except TimeoutError:
+                raise HTTPException(
+                    408, f"the request came to a halt for {self.patience:g} s; send it again"
+                ) from None
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                complete = not message.get("more_body", False)
+                if seen > self.most:
+                    raise LimitError(
+                        f"the request is larger than {self.most:,} bytes; send fewer rows or "
+                        f"columns, or a binary format (VOTable BINARY2, FITS, Parquet)"
+                    )
+            return message
+
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self.most:
+            refused = refusal(LimitError(
+                f"the request has {int(length):,} bytes, {self.most:,} are allowed; send fewer "
+                f"rows or columns, or a binary format (VOTable BINARY2, FITS, Parquet)"
+            ))  # fmt: skip
+            await refused(scope, receive, send)
+            return
+        await self.app(scope, counted, send)
+
+
+def refusal(error: Exception) -> Response:
+    """Say in a VOTable what is wrong (DALI 1.1 section 4.2), with the status that fits."""
+    if isinstance(error, HTTPException):
+        status, message = error.status_code, str(error.detail)
+    else:
+        status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+        message = " ".join(str(error).split())
+    if status == 500:
+        number = secrets.token_hex(4)
+        _LOG.error("internal error %s", number, exc_info=error)
+        message = (
+            f"the service failed; this is a fault of its own, and its log has it under {number}"
+        )
+    headers = {"Retry-After": "5"} if status == 503 else {}
+    return Response(
+        formats.error_document(message), status, headers, media_type="application/x-votable+xml"
+    )
+
+
+async def parameters_of(request: Request) -> tuple[Parameters, list[Upload]]:
+    """Read the parameters of a request from its address and its body, and the tables it brings.
+
+    Raises
+    ------
+    UsageError
+        If the body is not a form, or an UPLOAD names a part that is not there.
+    """
+    pairs = list(request.query_params.multi_items())
+    files: dict[str, UploadFile] = {}
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.method == "POST" and kind:
+        if kind not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
+            raise UsageError(
+                f"the body is {kind[:60]!r}; send application/x-www-form-urlencoded or "
+                f"multipart/form-data"
+            )
+        form = await request.form(max_files=_FILES, max_fields=_FIELDS, max_part_size=1 << 24)
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                files[name] = value
+            else:
+                pairs.append((name, value))
+    given = Parameters(pairs)
+    tables = []
+    for name, part in uploads_of(given):
+        # Names of parts are compared as they are, then in any case: some clients change it.
+        match = {k.lower(): v for k, v in files.items()} | files
+        file = match.get(part) or match.get(part.lower())
+        if file is None:
+            raise UsageError(
+                f"UPLOAD says that {name} is in the part {part!r} of the request, which has "
+                f"{', '.join(sorted(files)) or 'no files'}; send it as multipart/form-data"
+            )
+        tables.append(Upload(name, file.content_type, await file.read()))
+    return given, tables
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def refusing(handler: Handler) -> Handler:
+    """Wrap a handler so that what it raises becomes a refusal."""
+
+    async def wrapped(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Exception as error:
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            return refusal(error)
+
+    return wrapped
+

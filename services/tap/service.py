@@ -1,0 +1,180 @@
+"""The TAP service of one database: its sessions, threads, limits and what can be asked."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import psycopg2
+
+from services import adql, formats
+from services.adql import functions, shipped
+from services.pools import Pool
+from services.spool import Spool
+from services.tap import parameters, vosi
+from services.tap.answering import Answering, Outcome, Upload
+from services.tap.jobs import Job
+from services.tap.worker import Workers
+from skyledger import virtual
+from skyledger.database import connection as connections
+from skyledger.errors import SkyledgerError
+
+_LOG = logging.getLogger(__name__)
+
+LIMITS = vosi.Limits(
+    retention_seconds=7 * 86400,
+    seconds=3600,
+    most_seconds=12 * 3600,
+    upload_rows=2_000_000,
+    upload_bytes=128 << 20,
+)
+_SYNC_SECONDS = 60
+_CATALOGUE_SECONDS = 10.0  # a new release shows after that
+
+
+class TapService:
+    """Everything that TAP requests share.
+
+    Parameters
+    ----------
+    folder : Path
+        Where results of jobs lie.
+    sessions : int
+        Queries that run at the same time; further ones wait.
+    workers : int
+        Jobs that run at the same time.
+    limits
+        What a client may ask for.
+    """
+
+    def __init__(
+        self, folder: Path, *, sessions: int = 16, workers: int = 2, limits: vosi.Limits = LIMITS
+    ) -> None:
+        self.folder = folder
+        self.limits = limits
+        self.most_bytes = 4 << 30
+        self.sync_seconds = _SYNC_SECONDS
+        self.started = datetime.now(UTC).replace(tzinfo=None)
+        self.readers = Pool(connections.connect_reader, sessions)
+        self.keepers = Pool(connections.connect_keeper, 8)
+        self.threads = ThreadPoolExecutor(sessions + 8, "request")
+        self.database_threads = ThreadPoolExecutor(sessions + workers, "database")
+        self.workers = Workers(connections.connect_keeper, self._run_job, folder, workers)
+        self._catalogue: tuple[float, adql.Catalogue] | None = None
+        self._making = threading.Lock()
+
+    def start(self) -> None:
+        """Start to run jobs."""
+        self.workers.start()
+
+    def stop(self) -> None:
+        """Stop running jobs and close the sessions."""
+        self.workers.stop()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.database_threads.shutdown(wait=False, cancel_futures=True)
+        self.readers.close()
+        self.keepers.close()
+
+    def kept(self, work: Callable[[Any], Any]) -> Any:
+        """Do ``work(cursor)`` in a session that keeps jobs and the log, and commit."""
+        with self.keepers.session() as connection, connection.cursor() as cursor:
+            found = work(cursor)
+            connection.commit()
+            return found
+
+    def catalogue(self) -> adql.Catalogue:
+        """What can be asked, with the releases that are there."""
+        with self._making:
+            if self._catalogue is None or monotonic() - self._catalogue[0] > _CATALOGUE_SECONDS:
+                releases = self.kept(_releases)
+                self._catalogue = (monotonic(), _made(releases))
+            return self._catalogue[1]
+
+    def capabilities(self, address: str) -> bytes:
+        """Write what the service can do."""
+        udfs = [(f.signature, f.description) for f in functions.offered()]
+        offered = [(f.media_type, f.names, f.identifier) for f in formats.FORMATS]
+        return vosi.capabilities(address, self.limits, udfs, offered)
+
+    def answer(
+        self, asked: parameters.QueryRequest, uploads: list[Upload], spool: Spool,
+        outcome: Outcome, *, door: str, client: str,
+    ) -> Exception | None:  # fmt: skip
+        """Answer a query into a spool; returns why there is no answer, if there is none."""
+        started = monotonic()
+        failed: Exception | None = None
+        try:
+            Answering(self, asked, uploads, outcome, self.sync_seconds).write(spool.write)
+        except BrokenPipeError:
+            outcome.status, outcome.message = "ABORTED", "the client has gone"
+        except Exception as error:  # noqa: BLE001 - said to the client
+            failed = error
+            outcome.status, outcome.message = "ERROR", " ".join(str(error).split())
+        finally:
+            spool.end()
+            outcome.size = spool.written
+            self.log(asked, outcome, door, client, monotonic() - started)
+        return failed
+
+    def _run_job(
+        self, job: Job, uploads: list[tuple[str, str | None, bytes]], path: Path, outcome: Outcome
+    ) -> str:
+        """Run a job into a file; returns the media type."""
+        started = monotonic()
+        given = parameters.Parameters((n, v) for n, vs in job.parameters.items() for v in vs)
+        asked = None
+        try:
+            without = parameters.Parameters((n, given[n]) for n in given if n != "ASOF")
+            asked = parameters.read(without, virtual.parse(job.database))
+            form = formats.find(asked.format)
+            seconds = job.execution_seconds or self.limits.most_seconds
+            tables = [Upload(*u) for u in uploads]
+            with path.open("wb") as file:
+                Answering(self, asked, tables, outcome, seconds).write(file.write)
+        except (SkyledgerError, psycopg2.Error) as error:
+            outcome.status, outcome.message = "ERROR", " ".join(str(error).split())
+            raise
+        else:
+            return form.media_type
+        finally:
+            if asked is not None:
+                self.log(asked, outcome, "async", f"job {job.job_id}", monotonic() - started)
+
+    def log(
+        self, asked: parameters.QueryRequest, outcome: Outcome, door: str, client: str,
+        seconds: float,
+    ) -> None:  # fmt: skip
+        """Keep a line about a query; a database that is gone is no reason to fail."""
+        with contextlib.suppress(SkyledgerError, psycopg2.Error):
+            self.kept(
+                lambda cursor: cursor.execute(
+                    "INSERT INTO service.querylog (queryid, client, door, databasename, "
+                    "instanttai, query, startedtai, seconds, nrows, nbytes, status, message) "
+                    "VALUES (nextval('service.query_id'), %s, %s, %s, %s, %s, "
+                    "science.tai_now() - %s * interval '1 second', %s, %s, %s, %s, %s)",
+                    (
+                        client[:500].replace("\0", ""), door, str(asked.database),
+                        outcome.instant, asked.query.replace("\0", "�"), seconds, seconds,
+                        outcome.rows, outcome.size, outcome.status, outcome.message,
+                    ),
+                )
+            )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _made(releases: tuple[str, ...]) -> adql.Catalogue:
+    return shipped.catalogue(releases)
+
+
+def _releases(cursor: Any) -> tuple[str, ...]:
+    cursor.execute(
+        "SELECT d.name FROM ledger.database AS d JOIN pg_namespace AS n ON n.nspname = d.name "
+        "WHERE d.name <> 'prompt' ORDER BY d.databaseid"
+    )
+    return tuple(name for (name,) in cursor.fetchall())
