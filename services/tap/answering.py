@@ -6,27 +6,35 @@ read; the answer states the instant, and the same query at that instant gives th
 """
 
 import queue
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
 import psycopg2
 
-from services import adql, formats, uploads
+from services import adql, formats
 from services.pools import Pool
 from services.tap.parameters import QueryRequest
+from services.tap.uploaded import take
 from skyledger import binary
 from skyledger.database import session
-from skyledger.errors import DatabaseError, QueryRefusedError, SkyledgerError
+from skyledger.errors import DatabaseError, QueryRefusedError
 from skyledger.virtual import VirtualDatabase
 
 Chunk = dict[str, Any]
 _AHEAD = 2  # chunks that the database may be ahead of the writer
+
+
+class Surroundings(Protocol):
+    """What a query needs of the service."""
+
+    readers: Pool
+    database_threads: Executor
+
+    def catalogue(self) -> adql.Catalogue:
+        """What can be asked."""
 
 
 @dataclass
@@ -40,19 +48,175 @@ class Upload:
 
 @dataclass
 class Outcome:
-    """What became of a query; filled while it runs."""
+    """What became of a query; filled while it runs. ``cancel`` ends it from any thread."""
 
     instant: datetime | None = None
     rows: int = 0
     size: int = 0
     truncated: bool = False
-    message: str | None = None
-    translated: Any = None
     status: str = "OK"
+    message: str | None = None
     cancel: Callable[[], None] = field(default=lambda: None)
 
 
-class Cancelled(SkyledgerError):  # noqa: N818 - not an error of anybody's
-    """The query was ended from outside before it was done."""
+def _sentence(error: psycopg2.Error, connection: Any, seconds: float) -> Exception:
+    """Say what PostgreSQL's error means for somebody who asked in ADQL."""
+    if isinstance(error, psycopg2.errors.QueryCanceled):
+        if "statement timeout" in str(error):
+            return QueryRefusedError(
+                f"the query took longer than {seconds:g} s; make it smaller, or run it as a job "
+                f"(async), which may take longer"
+            )
+        return QueryRefusedError("the query was ended before it was done")
+    if connection.closed:
+        return DatabaseError(
+            "the database failed while it answered; ask again, and tell the operators of the "
+            "service if it stays so"
+        )
+    return QueryRefusedError(session.sentence(error))
 
-    exit_code = 6
+
+class Answering:
+    """A query on its way through the database.
+
+    Parameters
+    ----------
+    service
+        Sessions, threads and what can be asked.
+    asked
+        The query and what was said about its answer.
+    uploads
+        Tables that came with it.
+    outcome
+        Filled while the query runs.
+    seconds : float
+        Longest time the database may work on it [s].
+    """
+
+    def __init__(
+        self, service: Surroundings, asked: QueryRequest, uploads: Sequence[Upload],
+        outcome: Outcome, seconds: float,
+    ) -> None:  # fmt: skip
+        self.service = service
+        self.asked = asked
+        self.uploads = uploads
+        self.outcome = outcome
+        self.seconds = seconds
+        self._ended = False
+
+    def write(self, sink: Callable[[bytes], Any]) -> None:
+        """Run the query and hand the answer to ``sink``, piece by piece.
+
+        Raises
+        ------
+        SkyledgerError
+            If the query is refused; nothing has been written then.
+        """
+        form = formats.resolve(self.asked.format or "votable")
+        with self.service.readers.session() as connection:
+            self.outcome.cancel = lambda: self._cancel(connection)
+            try:
+                self._write(connection, form, sink)
+            except psycopg2.Error as error:
+                raise _sentence(error, connection, self.seconds) from error
+            finally:
+                self.outcome.cancel = lambda: None
+
+    def _cancel(self, connection: Any) -> None:
+        self._ended = True
+        connection.cancel()
+
+    def _write(self, connection: Any, form: formats.Format, sink: Callable[[bytes], Any]) -> None:
+        database = session.settle(connection, self.asked.database)
+        # Read-write until the uploads are there; the query itself cannot write.
+        session.begin(
+            connection, isolation_level="REPEATABLE READ", readonly=not self.uploads
+        )  # fmt: skip
+        with connection.cursor() as cursor:
+            instant, written = _instant(cursor, database)
+            self.outcome.instant = instant
+            catalogue = self.service.catalogue().within(database.name)
+            if self.uploads:
+                catalogue = catalogue.plus(*(take(connection, u) for u in self.uploads))
+            cursor.execute(
+                "SET LOCAL search_path = science, public; SET TRANSACTION READ ONLY; "
+                f"SET LOCAL statement_timeout = {int(self.seconds * 1000)}"
+            )
+            translated = adql.translate(
+                self.asked.query, catalogue, instant if written else None,
+                most=self.asked.limit,
+            )  # fmt: skip
+        statement = formats.Statement(
+            database=database.name, instant=instant, query=self.asked.query
+        )
+        chunks = formats.limited(
+            self._chunks(connection, translated.sql), self.asked.limit, statement
+        )
+        for piece in formats.write(form, translated.columns, self._counted(chunks), statement):
+            sink(piece)
+        self.outcome.truncated = statement.overflow
+        if statement.failure is not None:
+            raise statement.failure
+        self.outcome.status = "OVERFLOW" if statement.overflow else "OK"
+
+    def _counted(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        for chunk in chunks:
+            self.outcome.rows += len(next(iter(chunk.values()), ()))
+            yield chunk
+
+    def _chunks(self, connection: Any, sql: str) -> Iterator[Chunk]:
+        """Yield what the database sends, which a thread of its own reads."""
+        waiting: queue.Queue[Chunk | Exception | None] = queue.Queue(_AHEAD)
+        left = False
+
+        def put(found: Chunk | Exception | None) -> None:
+            while not left:
+                try:
+                    waiting.put(found, timeout=0.5)
+                except queue.Full:
+                    continue
+                return
+            raise _Left
+
+        def read() -> None:
+            try:
+                binary.stream(connection, sql, put)
+                put(None)
+            except _Left:
+                pass
+            except Exception as error:  # noqa: BLE001 - raised by the thread that writes
+                put(error)
+
+        task = self.service.database_threads.submit(read)
+        try:
+            while (found := waiting.get()) is not None:
+                if isinstance(found, psycopg2.Error):
+                    raise _sentence(found, connection, self.seconds) from found
+                if isinstance(found, Exception):
+                    raise found
+                yield found
+        finally:
+            left = True
+            if not task.done():
+                connection.cancel()
+            task.exception()  # waits until the session is at rest
+
+
+class _Left(Exception):  # noqa: N818 - not an error: nobody wants the rest
+    """The writer has stopped."""
+
+
+def _instant(cursor: Any, database: VirtualDatabase) -> tuple[datetime, bool]:
+    """Instant of the query (TAI), and whether it has to be written into the query.
+
+    The current rows are those of the horizon in the snapshot that this statement opens.
+    """
+    cursor.execute(
+        "SELECT ledger.horizon(), has_schema_privilege('prompt_live', 'USAGE')"
+    )  # fmt: skip
+    horizon, live = cursor.fetchone()
+    if database.instant is not None:
+        return database.instant, True
+    if horizon is None:
+        raise QueryRefusedError("there is nothing yet that this login may see")
+    return horizon, not live
