@@ -1,0 +1,158 @@
+"""What queries can name: schemas, tables and columns, as TAP_SCHEMA tells them.
+
+A catalogue is made once from the dictionary (`services.adql.shipped`); tables of one request,
+such as uploads, are added to a copy of it by `Catalogue.plus`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+# Forms in which geometry is kept and shown: arrays of degrees (DALI 1.1).
+GEOMETRY = ("point", "circle", "polygon")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table, or of a result.
+
+    Attributes
+    ----------
+    name
+        As shown to people; names in queries are compared without regard to case.
+    type
+        Of the dictionary: bigint, double precision, real[], text, timestamp ...
+    sql
+        Name in PostgreSQL; the default is ``name`` in lower case.
+    xtype
+        ``point``, ``circle`` or ``polygon`` for an array of degrees that is a geometry: lon, lat;
+        lon, lat, radius; lon, lat, lon, lat ...
+    """
+
+    name: str
+    type: str
+    unit: str | None = None
+    ucd: str | None = None
+    utype: str | None = None
+    description: str | None = None
+    indexed: bool = False
+    principal: bool = False
+    std: bool = False
+    shape: tuple[int, ...] | None = None
+    xtype: str | None = None
+    sql: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.sql:
+            object.__setattr__(self, "sql", self.name.lower())
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that can be queried.
+
+    Attributes
+    ----------
+    live
+        What stands for it in FROM when no instant is asked for: ``prompt_live.diasource``.
+    at
+        The same as of an instant, with ``{instant}`` where it is written; empty for a table that
+        has no past.
+    key
+        SQL names of columns that are never the same in two rows.
+    spatial
+        Pairs of SQL names (lon, lat) with a spatial index.
+    """
+
+    schema: str
+    name: str
+    columns: tuple[Column, ...]
+    live: str
+    at: str = ""
+    description: str | None = None
+    utype: str | None = None
+    key: tuple[str, ...] = ()
+    spatial: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """``schema.table``."""
+        return f"{self.schema}.{self.name}"
+
+    @cached_property
+    def by_name(self) -> dict[str, list[Column]]:
+        """Columns by their names in lower case."""
+        found: dict[str, list[Column]] = {}
+        for column in self.columns:
+            found.setdefault(column.name.lower(), []).append(column)
+        return found
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """Columns of one table that name a row of another, for TAP_SCHEMA."""
+
+    table: str  # schema.table
+    target: str
+    columns: tuple[tuple[str, str], ...]  # (column, column of the target)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything that a query may name.
+
+    Attributes
+    ----------
+    tables
+        By ``schema.table`` in lower case.
+    schemas
+        Descriptions by schema, as shown to people.
+    path
+        Schemas in which a table without schema is looked for, the first that has it wins.
+    aliases
+        Further names of schemas, in lower case, and the schemas that they stand for.
+    """
+
+    tables: Mapping[str, Table]
+    schemas: Mapping[str, str]
+    path: tuple[str, ...] = ("prompt",)
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    keys: tuple[ForeignKey, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        tables: Iterable[Table],
+        schemas: Mapping[str, str] | None = None,
+        path: tuple[str, ...] = ("prompt",),
+        aliases: Mapping[str, tuple[str, ...]] | None = None,
+        keys: tuple[ForeignKey, ...] = (),
+    ) -> "Catalogue":
+        """Make a catalogue of tables."""
+        by_name = {table.full_name.lower(): table for table in tables}
+        known = dict(schemas or {})
+        for table in by_name.values():
+            known.setdefault(table.schema, "")
+        return cls(by_name, known, path, dict(aliases or {}), keys)
+
+    def plus(self, *tables: Table, schemas: Mapping[str, str] | None = None) -> "Catalogue":
+        """Return a catalogue that has further tables, for example those uploaded with a query."""
+        known = {**self.schemas, **(schemas or {})}
+        for table in tables:
+            known.setdefault(table.schema, "")
+        added = {table.full_name.lower(): table for table in tables}
+        return replace(self, tables={**self.tables, **added}, schemas=known)
+
+    def within(self, *path: str) -> "Catalogue":
+        """Return the same catalogue with other schemas for names without schema."""
+        return replace(self, path=path)
+
+    def find(self, name: str, schema: str | None = None) -> Table | None:
+        """Look a table up, in one schema or along the path; names are compared in lower case."""
+        for place in self.path if schema is None else (schema,):
+            folded = place.lower()
+            for real in (folded, *self.aliases.get(folded, ())):
+                table = self.tables.get(f"{real}.{name.lower()}")
+                if table is not None:
+                    return table
+        return None

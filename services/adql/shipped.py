@@ -1,0 +1,386 @@
+"""The catalogue of this archive, from the dictionary: everything that readers may query."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from services.adql.catalogue import Catalogue, Column, ForeignKey, Table
+from skyledger import dictionary as dd
+from skyledger.database import metadata as md
+from skyledger.database import rubin
+from skyledger.resources import db_dir
+
+# Names under which Rubin published its previews; see `Catalogue.aliases`.
+_RUBIN_NAMES = ("dp1", "dp02_dc2_catalogs")
+_SCHEMAS = {
+    "prompt": "The living database: what is known of transients, variables and moving objects.",
+    "prompt_history": "Every version of every row of the living database, from createdTai to "
+    "deletedTai.",
+    "rubin": "The living database in the names and units of the Vera C. Rubin Observatory.",
+    "ledger": "Epochs, detectors, provenance and the meaning of flags and features.",
+}
+# Ledger relations that readers may see (db/roles/grants.sql).
+_LEDGER = (
+    *("Epoch", "Database", "FlagDefinition", "FeatureDefinition", "Provenance", "Detector"),
+    "Citation",
+)
+# Columns that most people want first.
+_PRINCIPAL = ("meta.main", "phot.flux", "stat.", "time.epoch", "instr.bandpass")
+_LIGHT_CURVE = (
+    ("diaObjectId", "bigint", None, "meta.id;src", "Identifier of the DIAObject."),
+    (
+        "midPointTai",
+        "double precision",
+        "d",
+        "time.epoch;obs.exposure;meta.main",
+        "Mid-point of the visit, as a Modified Julian Date in TAI.",
+    ),
+    ("band", "text", None, "instr.bandpass", "Photometric band: one of u, g, r, i, z, y."),
+    (
+        "kind",
+        "text",
+        None,
+        "meta.code.class",
+        "source: a DIASource; forced: a forced measurement; limit: covered, nothing measured.",
+    ),
+    ("flux", "real", "nJy", "phot.flux", "Point-source flux on the difference image."),
+    ("fluxErr", "real", "nJy", "stat.error;phot.flux", "Standard error of flux."),
+    (
+        "noise",
+        "real",
+        "nJy",
+        "stat.error;phot.flux",
+        "One sigma of a point source on the difference image, for limits.",
+    ),
+    ("ccdVisitId", "bigint", None, "meta.id;obs.image", "Detector of the visit, see CcdVisit."),
+    ("visitId", "bigint", None, "meta.id;obs.exposure", "Visit."),
+    ("diaSourceId", "bigint", None, "meta.id", "The DIASource, for rows of kind source."),
+)
+
+
+def _column(column: dd.Column, relation: dd.Relation | None, name: str | None = None) -> Column:
+    """Column as the dictionary knows it; ``relation`` tells what is indexed."""
+    indexed = relation is not None and (
+        column.name == relation.key[0]
+        or column.name in (relation.spatial or ())
+        or any(index.columns[0] == column.name for index in relation.indexes)
+    )
+    shown = name or column.name
+    return Column(
+        shown,
+        column.type,
+        column.unit,
+        column.ucd,
+        None,
+        column.description,
+        indexed,
+        any(word in (column.ucd or "") for word in _PRINCIPAL),
+        column.dpdd is not None,
+        column.shape,
+        "polygon" if column.name == "footprint" and column.type == "double precision[]" else None,
+    )
+
+
+def _columns(relation: dd.Relation, *more: dd.Column) -> tuple[Column, ...]:
+    found = [_column(c, relation) for c in relation.columns]
+    if "decl" in relation.by_name and "dec" not in relation.by_name:
+        found.append(_column(relation["decl"], relation, "dec"))
+    return (*found, *(_column(c, None) for c in more))
+
+
+def _features(relation: dd.Relation) -> tuple[Column, ...]:
+    """Columns that DIAObject shows of DIAObjectFeatures: a row a band."""
+    if relation.name != "DIAObject":
+        return ()
+    return tuple(
+        replace(_column(c, None), shape=(len(dd.BANDS), *c.shape), principal=False)
+        for c in dd.shipped()["DIAObjectFeatures"].columns
+        if c.shape is not None
+    )
+
+
+def _spatial(relation: dd.Relation) -> tuple[tuple[str, str], ...]:
+    if relation.spatial is None:
+        return ()
+    lon, lat = (relation[c].sql_name for c in relation.spatial)
+    return ((lon, lat), (lon, "dec")) if lat == "decl" else ((lon, lat),)
+
+
+def _living(relation: dd.Relation) -> list[Table]:
+    name, columns = relation.sql_name, _columns(relation, md.INSERTED)
+    key = tuple(relation[c].sql_name for c in relation.key)
+    versions = (*columns, _column(md.CREATED, None), _column(md.DELETED, None))
+    shown = ", ".join(c.sql for c in versions[:-1])
+    # What was open at the instant has no end that was known then.
+    past = (
+        f"(SELECT {shown}, CASE WHEN deletedtai >= {{instant}} THEN timestamp '9999-12-31' "
+        f"ELSE deletedtai END AS deletedtai FROM prompt_history.{name} "
+        f"WHERE createdtai <= {{instant}} AND (SELECT ledger.settled({{instant}})))"
+    )
+    said = relation.description
+    return [
+        Table(
+            "prompt",
+            relation.name,
+            (*columns, *_features(relation)),
+            f"prompt_live.{name}",
+            f"prompt_at.{name}({{instant}})",
+            said,
+            key=key,
+            spatial=_spatial(relation),
+        ),
+        Table(
+            "prompt_history",
+            relation.name,
+            versions,
+            f"prompt_history.{name}",
+            past,
+            f"Every version of {relation.name}. {said}",
+            key=(*key, "createdtai"),
+            spatial=_spatial(relation),
+        ),
+    ]
+
+
+_BASES = re.compile(r"\b(?:FROM|JOIN)\s+prompt\.(\w+)\s+AS\s+(\w+)", re.IGNORECASE)
+_SELECTED = re.compile(r"\ASELECT\s+(.*?)\nFROM\s", re.DOTALL)
+_DERIVED_TYPES = {
+    "isgalaxy": "boolean",
+    "objectid": "bigint",
+    "rank": "bigint",
+    "dist": "real",
+    "lnp": "real",
+}
+
+
+def _items(text: str) -> list[str]:
+    """Entries of a select list, split at the commas outside parentheses."""
+    found, depth, start = [], 0, 0
+    for k, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            found.append(text[start:k].strip())
+            start = k + 1
+    return [*found, text[start:].strip()]
+
+
+def _stacked(known: dict[str, Table]) -> list[Table]:
+    """Tables of ``db/views``: the columns of what they are built on, and some of their own."""
+    waiting = {
+        path.stem: path.read_text(encoding="utf-8")
+        for path in sorted((db_dir() / "views").glob("*.sql"))
+    }
+    found: dict[str, Table] = {}
+    while waiting:
+        for stem, text in list(waiting.items()):
+            body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+            bases = {alias: base for base, alias in _BASES.findall(body)}
+            if any(base.lower() in waiting for base in bases.values()):
+                continue
+            del waiting[stem]
+            tables = {alias: (known | found)[base.lower()] for alias, base in bases.items()}
+            found[stem] = _stack(stem, text, body, tables)
+    return list(found.values())
+
+
+def _stack(stem: str, text: str, body: str, tables: dict[str, Table]) -> Table:
+    own = {c.sql_name: c for c in dd.derived_columns(text)}
+    main = next(iter(tables.values()))
+    match = _SELECTED.match(body)
+    columns: list[Column] = []
+    for item in _items(match[1]) if match else []:
+        alias, _, name = item.rpartition(".")
+        if item.endswith(".*"):
+            columns += tables[alias].columns
+        elif alias in tables:
+            columns += tables[alias].by_name[name.lower()]
+        else:
+            name = item.rsplit(" AS ", maxsplit=1)[-1].rpartition(".")[2]
+            made = _column(own[name.lower()], None)
+            columns.append(replace(made, type=_DERIVED_TYPES.get(made.sql, made.type)))
+    whole = body.startswith("SELECT") and (match or [""])[0].startswith("SELECT") and ".*" in body
+    lines = [line for line in text.splitlines() if line.startswith("--")]
+    said = " ".join(
+        line.removeprefix("--").strip() for line in lines if not dd.derived_columns(line)
+    )
+    keys = main.key if whole else ()
+    return Table(
+        "prompt",
+        _display(stem, main.name),
+        tuple(replace(c, indexed=c.indexed and c in main.columns) for c in columns),
+        f"prompt_live.{stem}",
+        f"prompt_at.{stem}({{instant}})",
+        said,
+        key=keys,
+        spatial=main.spatial if whole else (),
+    )
+
+
+def _display(stem: str, base: str) -> str:
+    """Spell a relation as the one it is built on: ``diasourcefull`` is DIASourceFull."""
+    rest = stem.removeprefix(base.lower())
+    return base + re.sub(r"object|match|full", lambda m: m[0].capitalize(), rest)
+
+
+def _rubin(known: dict[str, Table]) -> list[Table]:
+    found = []
+    for relation in rubin.relations():
+        bases = {alias: known[name.lower()] for alias, name in relation.bases.items()}
+        main = next(iter(bases.values()))
+        shown: dict[str, str] = {}  # our SQL name in the main relation -> Rubin's
+        columns = []
+        for column in relation.columns:
+            said, unit = relation.described(column)
+            ours = None
+            if column.column is not None:
+                alias, _, name = column.column.partition(".")
+                (ours,) = bases[alias].by_name[name.lower()]
+                if bases[alias] is main:
+                    shown.setdefault(ours.sql, column.name.lower())
+            kind = "boolean" if column.flag else "double precision"
+            if column.sql and column.sql.endswith("::real"):
+                kind = "real"
+            base = ours or Column(column.name, kind)
+            columns.append(
+                replace(
+                    base,
+                    name=column.name,
+                    sql=column.name.lower(),
+                    unit=unit,
+                    description=said,
+                    indexed=base.indexed and base in main.columns,
+                )
+            )
+        name = relation.name.lower()
+        names = {c.sql for c in columns}
+        key = tuple(shown.get(k, "") for k in main.key)
+        found.append(
+            Table(
+                "rubin",
+                relation.name,
+                tuple(columns),
+                f"rubin_live.{name}",
+                f"rubin_at.{name}({{instant}})",
+                relation.description,
+                key=key if all(key) else (),
+                spatial=tuple(
+                    (lon, lat)
+                    for lon in ("ra", "coord_ra")
+                    for lat in ("dec", "decl", "coord_dec")
+                    if main.spatial and {lon, lat} <= names
+                ),
+            )
+        )
+    return found
+
+
+def _light_curve() -> Table:
+    columns = tuple(
+        Column(name, kind, unit, ucd, None, said, principal=True, indexed=name == "diaObjectId")
+        for name, kind, unit, ucd, said in _LIGHT_CURVE
+    )
+    names = ", ".join("l." + c.sql for c in columns[1:])
+
+    def body(objects: str, instant: str) -> str:
+        return (
+            f"(SELECT o.diaobjectid, {names} FROM {objects} AS o CROSS JOIN LATERAL "
+            f"science.light_curve(ARRAY[o.diaobjectid]{instant}) AS l)"
+        )
+
+    return Table(
+        "prompt",
+        "LightCurve",
+        columns,
+        body("prompt_live.diaobject", ""),
+        body("prompt_at.diaobject({instant})", ", instant => {instant}"),
+        "Light curves: for each DIAObject and each visit that covers it the DIASource, else the "
+        "forced measurement, else the noise, which limits how bright it can have been. Ask for "
+        "single objects, by diaObjectId.",
+        key=("diaobjectid", "visitid"),
+    )
+
+
+def _ledger(relation: dd.Relation) -> Table:
+    name = f"ledger.{relation.sql_name}"
+    past = f"(SELECT * FROM {name} WHERE epochtai <= {{instant}})"
+    return Table(
+        "ledger",
+        relation.name,
+        tuple(_column(c, relation) for c in relation.columns),
+        name,
+        past if relation.name == "Epoch" else "",
+        relation.description,
+        key=tuple(relation[c].sql_name for c in relation.key),
+    )
+
+
+def _static(relation: dd.Relation, release: str) -> Table:
+    return Table(
+        release,
+        relation.name,
+        tuple(_column(c, relation) for c in relation.columns),
+        f"{release}.{relation.sql_name}",
+        "",
+        relation.description,
+        key=tuple(relation[c].sql_name for c in relation.key),
+        spatial=((relation.spatial[0].lower(), relation.spatial[1].lower()),)
+        if relation.spatial
+        else (),
+    )
+
+
+def catalogue(releases: Iterable[str] = (), path: str = "prompt") -> Catalogue:
+    """Make the catalogue of an archive from the dictionary.
+
+    Parameters
+    ----------
+    releases
+        Schemas of the static releases that the archive holds (``ledger.database``), oldest first:
+        ``("dr0", "dr1")``.
+    path
+        Schema of table names without one: the virtual database, ``prompt`` or ``dr1``.
+
+    Returns
+    -------
+    Catalogue
+        Living relations with their history, denormalised ones, light curves, Rubin's names, the
+        ledger, and the releases. ``dp1`` stands for the newest release, then for ``rubin``;
+        ``rubin`` has the tables of the newest release too.
+    """
+    dictionary = dd.shipped()
+    releases = tuple(releases)
+    tables: list[Table] = []
+    for relation in dictionary.of_kind("living"):
+        tables += _living(relation)
+    known = {t.name.lower(): t for t in tables if t.schema == "prompt"}
+    stacked = _stacked(known)
+    tables += stacked
+    tables.append(_light_curve())
+    known |= {t.name.lower(): t for t in stacked}
+    tables += _rubin(known)
+    tables += [_ledger(dictionary[name]) for name in _LEDGER]
+    tables += [_static(r, release) for release in releases for r in dictionary.of_kind("static")]
+    newest = releases[-1:]
+    aliases = dict.fromkeys(_RUBIN_NAMES, (*newest, "rubin"))
+    aliases["rubin"] = newest
+    schemas = _SCHEMAS | {
+        name: f"Data release {name}: tables that do not change." for name in releases
+    }
+    return Catalogue.of(tables, schemas, (path,), aliases, _keys(dictionary, tables))
+
+
+def _keys(dictionary: dd.Dictionary, tables: list[Table]) -> tuple[ForeignKey, ...]:
+    present = {t.full_name: t for t in tables}
+    found = []
+    for table in tables:
+        relation = dictionary.relations.get(table.name)
+        if relation is None or table.schema in {"prompt_history", "rubin"}:
+            continue
+        for foreign in relation.foreign_keys:
+            for schema in (table.schema, "ledger"):
+                target = f"{schema}.{foreign.relation}"
+                if target in present:
+                    pairs = tuple(zip(foreign.columns, foreign.references, strict=True))
+                    found.append(ForeignKey(table.full_name, target, pairs))
+                    break
+    return tuple(found)

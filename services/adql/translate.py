@@ -1,0 +1,596 @@
+"""ADQL 2.1 to PostgreSQL: queries. The public function is `translate`."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from services.adql import geometry as geo
+from services.adql import tree
+from services.adql.catalogue import Catalogue, Column, Table
+from services.adql.grammar import QueryGrammar
+from services.adql.scope import FromItem, Merged, Scope, Source, same, similar
+from services.adql.terms import Terms
+from services.adql.values import INTEGERS, Value, common, identifier
+
+MAX_COLUMNS = 1600  # PostgreSQL's own limit is 1664
+ResultColumn = Column
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A query as PostgreSQL takes it, and what its answer will look like.
+
+    Attributes
+    ----------
+    sql
+        One SELECT without parameters: execute it as it is, without arguments.
+    columns
+        Of the answer, in order, named as the query says; the names differ from each other.
+        ``description``, unit and UCD are those of the column shown, where one is.
+    tables
+        Every table that is read.
+    living
+        Whether any of them depends on the instant.
+    top, offset
+        As the query says; None where it does not.
+    ordered
+        Whether the order of the rows is total: two runs return the same rows in the same order.
+    repeatable
+        False if random numbers are drawn.
+    """
+
+    sql: str
+    columns: tuple[Column, ...]
+    tables: tuple[Table, ...]
+    living: bool
+    top: int | None
+    offset: int | None
+    ordered: bool
+    repeatable: bool
+
+
+def translate(
+    text: str,
+    catalogue: Catalogue,
+    instant: datetime | None = None,
+    *,
+    rows: int | None = None,
+    total_order: bool = True,
+) -> Translated:
+    """Translate a query.
+
+    Parameters
+    ----------
+    text
+        ADQL 2.1.
+    catalogue
+        What can be named, uploads of the request among it.
+    instant
+        Instant of ledger time (TAI) for all living tables; None: the current rows.
+    rows
+        Never return more rows than this (one more than MAXREC, to see whether it was too few).
+    total_order
+        Add an order of all rows wherever TOP, OFFSET or ``rows`` cut, so that the same rows come
+        again.
+
+    Raises
+    ------
+    AdqlError
+        With the place and the next step, if the query is not ADQL or names what is not there.
+    """
+    return _Translation(text, catalogue, instant, total_order).whole(rows)
+
+
+@dataclass(slots=True)
+class _Result:
+    """A translated query: SQL, the columns as a table of FROM, and their values."""
+
+    sql: str
+    columns: list[Column]
+    top: int | None = None
+    ordered: bool = False
+
+
+class _Translation(Terms):
+    """The state of one translation."""
+
+    def __init__(
+        self, text: str, catalogue: Catalogue, instant: datetime | None, total_order: bool
+    ) -> None:
+        self.text = text
+        self.catalogue = catalogue
+        self.instant = f"timestamp '{instant.isoformat()}'" if instant else ""
+        self.total_order = total_order
+        self.scope = Scope(None)
+        self.withs: list[tuple[tree.Name, str, list[Column]]] = []
+        self.used: dict[str, Table] = {}
+        self.count = 0
+
+    def whole(self, rows: int | None) -> Translated:
+        query = QueryGrammar(self.text).whole()
+        found = self.query(query, rows)
+        tables = tuple(self.used.values())
+        return Translated(
+            found.sql,
+            tuple(_distinct_names(found.columns)),
+            tables,
+            any(t.at for t in tables),
+            found.top,
+            query.offset_rows,
+            found.ordered,
+            self.repeatable,
+        )
+
+    def alias(self, letter: str) -> str:
+        self.count += 1
+        return f"{letter}{self.count}"
+
+    # -- query expressions
+
+    def subquery(self, node: tree.Query) -> tuple[str, list[Column]]:
+        """Translate a query within the one at hand, whose names it may use."""
+        found = self.query(node)
+        return found.sql, found.columns
+
+    def query(self, node: tree.Query, rows: int | None = None) -> _Result:
+        """Translate a query expression, cut after ``rows``."""
+        known = len(self.withs)
+        withs = [self._with(w) for w in node.withs]
+        body = node.body
+        if isinstance(body, tree.Select):
+            found = self.select(body, node.order, node.offset_rows, rows)
+        else:
+            found = self._combined(body, node, rows)
+        del self.withs[known:]
+        if withs:
+            found.sql = f"WITH {', '.join(withs)} {found.sql}"
+        return found
+
+    def _with(self, node: tree.With) -> str:
+        found = self._apart(node.query)
+        columns = found.columns
+        if node.columns:
+            if len(node.columns) != len(columns):
+                raise self.error(
+                    f"{node.name.text} has {len(columns)} columns, {len(node.columns)} are named",
+                    node.offset,
+                )
+            pairs = zip(columns, node.columns, strict=True)
+            columns = [replace(c, name=n.text, sql=c.sql) for c, n in pairs]
+        name = self.alias("w")
+        if any(same(node.name, other) for other, _, _ in self.withs):
+            raise self.error(f"there are two WITH queries {node.name.text}", node.offset)
+        self.withs.append((node.name, name, columns))
+        return f"{name} AS ({found.sql})"
+
+    def _apart(self, node: tree.Query) -> _Result:
+        """Translate a query that sees no names of the one around it."""
+        scope, self.scope = self.scope, Scope(None)
+        found = self.query(node)
+        self.scope = scope
+        return found
+
+    def _operand(self, node: "tree.Query | tree.Select | tree.SetOperation") -> _Result:
+        if isinstance(node, tree.Select):
+            found = self.select(node, [], None, None)
+            return found if found.top is None else replace(found, sql=f"({found.sql})")
+        found = self.query(node) if isinstance(node, tree.Query) else self._united(node)
+        return replace(found, sql=f"({found.sql})")
+
+    def _united(self, node: tree.SetOperation) -> _Result:
+        parts = [self._operand(o) for o in node.operands]
+        columns = parts[0].columns
+        sql = parts[0].sql
+        for operator, part, operand in zip(
+            node.operators, parts[1:], node.operands[1:], strict=True
+        ):
+            if len(part.columns) != len(columns):
+                raise self.error(
+                    f"{operator} joins queries with the same number of columns; these have "
+                    f"{len(columns)} and {len(part.columns)}",
+                    operand.offset,
+                )
+            columns = [
+                self._one_of(operator, first, second, operand.offset)
+                for first, second in zip(columns, part.columns, strict=True)
+            ]
+            sql += f" {operator} {part.sql}"
+        return _Result(sql, columns)
+
+    def _one_of(self, operator: str, first: Column, second: Column, offset: int) -> Column:
+        kind = common(first.type, second.type)
+        if kind is None or first.xtype != second.xtype:
+            raise self.error(
+                f"{operator} joins columns of one kind; {first.name} is "
+                f"{first.xtype or first.type}, {second.name} {second.xtype or second.type}",
+                offset,
+            )
+        return replace(first, type=kind, shape=first.shape if first.shape == second.shape else None)
+
+    def _combined(
+        self, body: "tree.Query | tree.SetOperation", node: tree.Query, rows: int | None
+    ) -> _Result:
+        """Translate what is no plain SELECT, with the order and the cuts of the whole."""
+        if isinstance(body, tree.Query):
+            inner = self.query(body)
+            found = replace(inner, sql=f"({inner.sql})", top=None, ordered=False)
+        else:
+            found = self._united(body)
+        order = [self._position(o, found.columns) for o in node.order]
+        cut = rows is not None or node.offset_rows is not None
+        if cut and self.total_order:
+            order += self._rest(order, len(found.columns))
+        found.ordered = cut and self.total_order
+        found.sql += _tail(order, rows, node.offset_rows)
+        return found
+
+    def _position(self, node: tree.Order, columns: list[Column]) -> str:
+        """Entry of ORDER BY that names a column of the answer."""
+        direction = " DESC" if node.descending else ""
+        place = self._output(node.value, columns)
+        if place is None:
+            raise self.error(
+                "after a set operation, ORDER BY takes names or numbers of columns of the answer",
+                node.offset,
+            )
+        return f"{place}{direction}"
+
+    def _output(self, node: tree.Expression, columns: list[Column]) -> int | None:
+        """Place, from 1, of the column of the answer that ORDER BY names; None if it names none."""
+        if isinstance(node, tree.Number):
+            if not node.text.isdigit() or not 1 <= int(node.text[:9]) <= len(columns):
+                raise self.error(
+                    f"ORDER BY {node.text}: the answer has columns 1 to {len(columns)}", node.offset
+                )
+            return int(node.text)
+        if not isinstance(node, tree.ColumnName) or len(node.parts) > 1:
+            return None
+        name = node.parts[0]
+        found = [k for k, c in enumerate(columns, 1) if c.name.lower() == name.text.lower()]
+        exact = [k for k in found if columns[k - 1].name == name.text]
+        found = exact if name.quoted and exact else found
+        return found[0] if found else None
+
+    @staticmethod
+    def _rest(order: list[str], count: int) -> list[str]:
+        """Columns of the answer by which it is not yet ordered."""
+        named = {entry.removesuffix(" DESC") for entry in order}
+        return [str(k) for k in range(1, count + 1) if str(k) not in named]
+
+    # -- SELECT
+
+    def select(
+        self,
+        node: tree.Select,
+        order: list[tree.Order],
+        offset_rows: int | None,
+        rows: int | None,
+    ) -> _Result:
+        scope = self.scope = Scope(self.scope)
+        for reference in node.tables:
+            item = self._table(reference)
+            self._unique(scope.sources(), item.sources)
+            scope.items.append(item)
+        where = ""
+        if node.where is not None:
+            scope.place = "WHERE"
+            where = f" WHERE {self.condition(node.where)}"
+            scope.loose.clear()
+        scope.place = "GROUP BY"
+        groups = [self._group(g, node) for g in node.group]
+        scope.groups = {v.sql: v for v in groups}
+        scope.loose.clear()
+        scope.place = "SELECT"
+        outputs = self._outputs(node.items)
+        if len(outputs) > MAX_COLUMNS:
+            raise self.error(
+                f"the answer would have {len(outputs)} columns, {MAX_COLUMNS} are the limit",
+                node.offset,
+            )
+        columns = [_as_column(v, name, k) for k, (name, v) in enumerate(outputs, 1)]
+        scope.place = "HAVING"
+        having = f" HAVING {self.condition(node.having)}" if node.having is not None else ""
+        scope.place = "ORDER BY"
+        sorting = [self._sort(o, columns, outputs, node) for o in order]
+        if node.group or scope.aggregated or having:
+            groups = self._check_groups(groups)
+        limit = min((n for n in (node.top, rows) if n is not None), default=None)
+        cut = limit is not None or offset_rows is not None
+        total = cut and self.total_order
+        if total:
+            sorting += self._total(node, sorting, groups, len(columns))
+        shown = ", ".join(f"{v.sql} AS {c.sql}" for (_, v), c in zip(outputs, columns, strict=True))
+        sql = (
+            f"SELECT {'DISTINCT ' if node.distinct else ''}{shown} "
+            f"FROM {', '.join(i.sql for i in scope.items)}{where}"
+        )
+        if groups:
+            sql += " GROUP BY " + ", ".join(v.sql for v in groups)
+        sql += having + _tail(sorting, limit, offset_rows)
+        self.scope = scope.parent or scope
+        return _Result(sql, columns, node.top, total)
+
+    def _outputs(self, items: list[tree.Item]) -> list[tuple[str, Value]]:
+        found: list[tuple[str, Value]] = []
+        for item in items:
+            if isinstance(item.value, tree.Star):
+                found += [(v.name, v) for v in self._star(item.value)]
+                continue
+            value = geo.at_rest(self.value(item.value))
+            name = item.alias.text if item.alias else value.name or f"col{len(found) + 1}"
+            found.append((name, value))
+        return found
+
+    def _star(self, node: tree.Star) -> list[Value]:
+        scope = self.scope
+        if not node.qualifier:
+            values = [v for item in scope.items for v in item.shown()]
+        else:
+            called = [s for s in scope.sources() if s.called(node.qualifier)]
+            label = ".".join(p.text for p in node.qualifier)
+            if not called:
+                known = [s.label.text for s in scope.sources()]
+                raise self.error(
+                    f"{label} is no table of this query{similar(label, known)} "
+                    f"(FROM has {', '.join(known)})",
+                    node.offset,
+                )
+            values = [s.value(c) for s in called for c in s.columns]
+        if not scope.inside:
+            scope.loose += [(v, node.offset) for v in values if v.sql not in scope.groups]
+        return values
+
+    def _group(self, node: tree.Expression, select: tree.Select) -> Value:
+        if isinstance(node, tree.Number | tree.Text | tree.Truth):
+            raise self.error("GROUP BY takes columns or expressions, no constants", node.offset)
+        if isinstance(node, tree.ColumnName) and len(node.parts) == 1:
+            # A name that no table has may be one of the select list.
+            named = [i for i in select.items if i.alias and same(i.alias, node.parts[0])]
+            if (
+                named
+                and not self.scope.lookup(node.parts)
+                and not isinstance(named[0].value, tree.Star)
+            ):
+                return geo.at_rest(self.value(named[0].value))
+        return geo.at_rest(self.value(node))
+
+    def _check_groups(self, groups: list[Value]) -> list[Value]:
+        """Refuse columns that are not the same in a group; add those that follow from a key."""
+        written = {v.sql for v in groups}
+        added: dict[str, Value] = {}
+        for value, offset in self.scope.loose:
+            if value.sql in written or value.sql in added:
+                continue
+            source = value.source
+            key = source.table.key if source and source.table else ()
+            if source and key and all(f"{source.alias}.{identifier(k)}" in written for k in key):
+                added[value.sql] = value
+                continue
+            raise self.error(
+                f"column {value.name} is neither in GROUP BY nor within an aggregate",
+                offset,
+            )
+        return [*groups, *added.values()]
+
+    def _sort(
+        self,
+        node: tree.Order,
+        columns: list[Column],
+        outputs: list[tuple[str, Value]],
+        select: tree.Select,
+    ) -> str:
+        direction = " DESC" if node.descending else ""
+        place = self._output(node.value, columns)
+        if place is not None:
+            return f"{place}{direction}"
+        value = geo.at_rest(self.value(node.value))
+        for k, (_, shown) in enumerate(outputs, 1):
+            if shown.sql == value.sql:
+                return f"{k}{direction}"
+        if select.distinct:
+            raise self.error(
+                "with DISTINCT, ORDER BY takes columns of the answer; select this one too",
+                node.offset,
+            )
+        if value.number is not None or value.text is not None:
+            raise self.error(
+                "ORDER BY takes columns, their numbers, or expressions of them", node.offset
+            )
+        return f"{value.sql}{direction}"
+
+    def _total(
+        self, node: tree.Select, sorting: list[str], groups: list[Value], count: int
+    ) -> list[str]:
+        """Return what makes an order total: keys of the tables, else the whole answer."""
+        scope = self.scope
+        if node.distinct:
+            return self._rest(sorting, count)
+        if groups or scope.aggregated or node.having is not None:
+            return [v.sql for v in groups if v.sql not in sorting]
+        found = []
+        for source in scope.sources():
+            if source.table is None or not source.table.key:
+                return self._rest(sorting, count)
+            for name in source.table.key:
+                sql = f"{source.alias}.{identifier(name)}"
+                kind = next(c.type for c in source.columns if c.sql == name)
+                # Ordered by the index of the key, the sky would be walked through from end to end.
+                found.append(f"({sql} + 0)" if scope.spatial and kind in INTEGERS else sql)
+        return found
+
+    # -- FROM
+
+    def _unique(self, known: list[Source], added: list[Source]) -> None:
+        for source in added:
+            for other in known:
+                if same(source.label, other.label) and (
+                    source.renamed
+                    or other.renamed
+                    or source.table is other.table
+                    or source.table is None
+                    or other.table is None
+                ):
+                    raise self.error(
+                        f"two tables are called {source.label.text}; give one another name by AS",
+                        source.label.offset,
+                    )
+
+    def _table(self, node: tree.TableReference) -> FromItem:
+        if isinstance(node, tree.Join):
+            return self._join(node)
+        if isinstance(node, tree.Derived):
+            found = self._apart(node.query)
+            source = _source(self.alias("t"), node.alias, found.columns)
+            return FromItem(f"({found.sql}) AS {source.alias}", [source])
+        label = node.alias or node.parts[-1]
+        if len(node.parts) == 1:
+            for name, sql, columns in reversed(self.withs):
+                if same(name, node.parts[0]):
+                    source = _source(self.alias("t"), label, columns)
+                    return FromItem(f"{sql} AS {source.alias}", [source])
+        table = self._find(node)
+        self.used[table.full_name] = table
+        source = Source(
+            self.alias("t"), label, table.columns, table.by_name, table, node.alias is not None
+        )
+        shown = table.live
+        if self.instant and table.at:
+            shown = table.at.replace("{instant}", self.instant)
+        return FromItem(f"{shown} AS {source.alias}", [source])
+
+    def _find(self, node: tree.TableName) -> Table:
+        name = node.parts[-1]
+        schema = node.parts[0] if len(node.parts) > 1 else None
+        catalogue = self.catalogue
+        table = catalogue.find(name.text, schema.text if schema else None)
+        if table is not None:
+            return table
+        if schema is not None:
+            folded = schema.text.lower()
+            schemas = [*catalogue.schemas, *catalogue.aliases]
+            if folded not in {s.lower() for s in schemas}:
+                raise self.error(
+                    f"there is no schema {schema.text}{similar(schema.text, schemas)}", node.offset
+                )
+            real = {folded, *catalogue.aliases.get(folded, ())}
+            known = [t.name for t in catalogue.tables.values() if t.schema.lower() in real]
+            raise self.error(
+                f"schema {schema.text} has no table {name.text}{similar(name.text, known)}",
+                node.offset,
+            )
+        elsewhere = [
+            t.full_name for t in catalogue.tables.values() if t.name.lower() == name.text.lower()
+        ]
+        if elsewhere:
+            raise self.error(f"write {' or '.join(elsewhere[:3])} for {name.text}", node.offset)
+        known = [
+            t.name if t.schema in catalogue.path else t.full_name for t in catalogue.tables.values()
+        ]
+        raise self.error(f"there is no table {name.text}{similar(name.text, known)}", node.offset)
+
+    def _join(self, node: tree.Join) -> FromItem:
+        left, right = self._table(node.left), self._table(node.right)
+        self._unique(left.sources, right.sources)
+        sources = [*left.sources, *right.sources]
+        merged = [*left.merged, *right.merged]
+        if node.kind == "CROSS":
+            sql = f"({left.sql} CROSS JOIN {right.sql})"
+            return FromItem(sql, sources, merged)
+        if node.on is not None:
+            return self._join_on(node, left, right, FromItem("", sources, merged))
+        names = list(node.using)
+        if node.natural:
+            here = {v.name.lower() for v in right.shown()}
+            shown = dict.fromkeys(v.name for v in left.shown() if v.name.lower() in here)
+            names = [tree.Name(node.offset, n, quoted=False) for n in shown]
+            if not names:
+                raise self.error(
+                    "the tables have no column in common for a NATURAL join; write ON", node.offset
+                )
+        made, terms = [], []
+        for name in names:
+            first, second = (self._shared(name, side) for side in (left, right))
+            one, other = self.pair(first, second, name.offset)
+            terms.append(f"{one} = {other}")
+            value = {"RIGHT": second}.get(node.kind, first)
+            if node.kind == "FULL":
+                value = replace(
+                    first, sql=f"coalesce({first.sql}, {second.sql})", source=None, column=None
+                )
+            hidden = [(s, name.text.lower()) for s in sources if s.by_name.get(name.text.lower())]
+            made.append(Merged(name.text.lower(), value, hidden))
+        kept = [m for m in merged if m.name not in {n.text.lower() for n in names}]
+        sql = f"({left.sql} {node.kind} JOIN {right.sql} ON {' AND '.join(terms)})"
+        return FromItem(sql, sources, [*made, *kept])
+
+    def _shared(self, name: tree.Name, side: FromItem) -> Value:
+        found = side.lookup(name)
+        if len(found) == 1:
+            return found[0]
+        labels = ", ".join(s.label.text for s in side.sources)
+        if found:
+            raise self.error(
+                f"column {name.text} is more than once in {labels}; write ON", name.offset
+            )
+        known = [c.name for s in side.sources for c in s.columns]
+        raise self.error(
+            f"there is no column {name.text} in {labels}{similar(name.text, known)}", name.offset
+        )
+
+    def _join_on(
+        self, node: tree.Join, left: FromItem, right: FromItem, item: FromItem
+    ) -> FromItem:
+        outer = self.scope
+        # The condition sees the two sides and nothing else of this FROM.
+        self.scope = Scope(outer.parent, [item], place="ON")
+        assert node.on is not None  # noqa: S101 - told by the caller
+        condition = self.condition(node.on)
+        outer.spatial = outer.spatial or self.scope.spatial
+        self.scope = outer
+        item.sql = f"({left.sql} {node.kind} JOIN {right.sql} ON {condition})"
+        return item
+
+
+def _tail(order: list[str], limit: int | None, offset: int | None) -> str:
+    found = f" ORDER BY {', '.join(order)}" if order else ""
+    if limit is not None:
+        found += f" LIMIT {limit}"
+    return found + (f" OFFSET {offset}" if offset else "")
+
+
+def _source(alias: str, label: tree.Name, columns: list[Column]) -> Source:
+    by_name: dict[str, list[Column]] = {}
+    for column in columns:
+        by_name.setdefault(column.name.lower(), []).append(column)
+    return Source(alias, label, tuple(columns), by_name, renamed=True)
+
+
+def _as_column(value: Value, name: str, place: int) -> Column:
+    """Column of an answer; within, it has a name of ours, whatever it is called."""
+    known = value.column
+    return Column(
+        name,
+        value.type,
+        value.unit,
+        value.ucd,
+        known.utype if known else None,
+        value.description,
+        shape=value.shape,
+        xtype=value.xtype,
+        principal=bool(known and known.principal),
+        std=bool(known and known.std),
+        sql=f"c{place}",
+    )
+
+
+def _distinct_names(columns: list[Column]) -> list[Column]:
+    """Columns of the answer with names that differ from each other, as files need them."""
+    seen: set[str] = set()
+    found = []
+    for column in columns:
+        name, number = column.name, 1
+        while name.lower() in seen:
+            number += 1
+            name = f"{column.name}_{number}"
+        seen.add(name.lower())
+        found.append(column if name == column.name else replace(column, name=name))
+    return found
