@@ -7,7 +7,7 @@ import typer
 import uvicorn
 
 from services import web
-from skyledger import settings
+from skyledger import __version__, settings
 from skyledger.database import connection, schema
 from skyledger.database.cluster import Cluster
 
@@ -42,6 +42,7 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        headers=[("Server", f"Skyledger/{__version__}")],
         timeout_keep_alive=15,
         timeout_graceful_shutdown=10,
     )

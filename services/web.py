@@ -113,7 +113,7 @@ def create(folder: Path, **options: int) -> Starlette:
     async def to_prompt(_request: Request) -> Response:
         return RedirectResponse("/tap/prompt/capabilities", 307)
 
-    app = Starlette(
+    application = Starlette(
         routes=[
             Route("/", refusing(pages.landing)),
             Route("/tap", to_prompt),
@@ -123,5 +123,5 @@ def create(folder: Path, **options: int) -> Starlette:
         exception_handlers={404: _nothing_here, HTTPException: _refused, Exception: _refused},
         lifespan=lifespan,
     )
-    app.state.tap = service
-    return app
+    application.state.tap = service
+    return application

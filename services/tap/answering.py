@@ -16,9 +16,11 @@ import psycopg2
 
 from services import adql, formats
 from services.pools import Pool
+from services.tap import parameters
 from services.tap.parameters import QueryRequest
 from services.tap.uploaded import take
 from skyledger import binary
+from skyledger.answers import ResultColumn
 from skyledger.database import session
 from skyledger.errors import DatabaseError, QueryRefusedError
 from skyledger.virtual import VirtualDatabase
@@ -39,11 +41,12 @@ class Surroundings(Protocol):
 
 @dataclass
 class Upload:
-    """A table that comes with a query, as it was sent."""
+    """A table that comes with a query: as it was sent, or where it is to be fetched."""
 
     name: str
     media_type: str | None
     content: bytes
+    address: str | None = None
 
 
 @dataclass
@@ -142,22 +145,31 @@ class Answering:
                 "SET LOCAL search_path = science, public; SET TRANSACTION READ ONLY; "
                 f"SET LOCAL statement_timeout = {int(self.seconds * 1000)}"
             )
-            translated = adql.translate(
-                self.asked.query, catalogue, instant if written else None,
-                most=self.asked.limit,
-            )  # fmt: skip
+            limit, translated = self._translated(catalogue, instant if written else None)
         statement = formats.Statement(
             database=database.name, instant=instant, query=self.asked.query
         )
         chunks = formats.limited(
-            self._chunks(connection, translated.sql), self.asked.limit, statement
+            self._chunks(connection, translated.sql), limit, statement
         )
-        for piece in formats.write(form, translated.columns, self._counted(chunks), statement):
+        columns = [_shown(c) for c in translated.columns]
+        for piece in formats.write(form, columns, self._counted(chunks), statement):
             sink(piece)
         self.outcome.truncated = statement.overflow
         if statement.failure is not None:
             raise statement.failure
         self.outcome.status = "OVERFLOW" if statement.overflow else "OK"
+
+    def _translated(
+        self, catalogue: adql.Catalogue, instant: datetime | None
+    ) -> tuple[int, adql.Translated]:
+        """Translate the query; returns with it how many rows the answer may have."""
+        limit = parameters.DEFAULT_ROWS if self.asked.limit is None else self.asked.limit
+        found = adql.translate(self.asked.query, catalogue, instant, rows=limit + 1)
+        if self.asked.limit is None and (found.top or 0) > limit:  # TOP wins over the default
+            limit = min(found.top or 0, parameters.MOST_ROWS)
+            found = adql.translate(self.asked.query, catalogue, instant, rows=limit + 1)
+        return limit, found
 
     def _counted(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         for chunk in chunks:
@@ -200,6 +212,16 @@ class Answering:
             if not task.done():
                 connection.cancel()
             task.exception()  # waits until the session is at rest
+
+
+def _shown(column: adql.Column) -> ResultColumn:
+    """Column of an answer as the writers of formats take it."""
+    shape = {"point": "spoint", "circle": "scircle", "polygon": "spoly"}.get(column.xtype or "")
+    size = "x".join(str(n) for n in reversed(column.shape)) if column.shape else None
+    return ResultColumn(
+        column.name, shape or column.type, column.unit, column.ucd, column.description,
+        column.utype, size, None if shape else column.xtype,
+    )  # fmt: skip
 
 
 class _Left(Exception):  # noqa: N818 - not an error: nobody wants the rest

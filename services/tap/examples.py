@@ -10,7 +10,7 @@ EXAMPLES = (
         "DIAObjects within one arcminute of a position, those seen most often first.",
         "SELECT TOP 100 diaObjectId, ra, dec, nDiaSources, rPsFluxMean\n"
         "FROM prompt.DIAObject\n"
-        "WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(150.1, 2.2, 1/60.))\n"
+        "WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(150.1, 2.2, 0.0167))\n"
         "ORDER BY nDiaSources DESC",
     ),
     (
@@ -19,8 +19,8 @@ EXAMPLES = (
         "Detections, forced measurements and limits of the object that was seen most often.",
         "SELECT midPointTai, band, kind, flux, fluxErr, noise\n"
         "FROM prompt.LightCurve\n"
-        "WHERE diaObjectId = (SELECT TOP 1 diaObjectId FROM prompt.DIAObject\n"
-        "                     ORDER BY nDiaSources DESC, diaObjectId)\n"
+        "WHERE diaObjectId IN (SELECT TOP 1 diaObjectId FROM prompt.DIAObject\n"
+        "                      ORDER BY nDiaSources DESC, diaObjectId)\n"
         "ORDER BY midPointTai",
     ),
     (
@@ -30,8 +30,9 @@ EXAMPLES = (
         "magnitude of the difference.",
         "SELECT TOP 100 diaSourceId, diaObjectId, ra, dec, band, snr, psMag\n"
         "FROM prompt.DIASourceFull\n"
+        "JOIN (SELECT MAX(midPointTai) - 1 AS since FROM prompt.DIASource) AS newest\n"
+        "  ON midPointTai > since\n"
         "WHERE snr > 20\n"
-        "  AND midPointTai > (SELECT MAX(midPointTai) - 1 FROM prompt.DIASource)\n"
         "ORDER BY snr DESC",
     ),
     (
@@ -40,8 +41,8 @@ EXAMPLES = (
         "Every version of one DIAObject, and when it was valid (ledger time, TAI).",
         "SELECT createdTai, deletedTai, nDiaSources, ra, dec\n"
         "FROM prompt_history.DIAObject\n"
-        "WHERE diaObjectId = (SELECT TOP 1 diaObjectId FROM prompt.DIAObject\n"
-        "                     ORDER BY nDiaSources DESC, diaObjectId)\n"
+        "WHERE diaObjectId IN (SELECT TOP 1 diaObjectId FROM prompt.DIAObject\n"
+        "                      ORDER BY nDiaSources DESC, diaObjectId)\n"
         "ORDER BY createdTai",
     ),
     (

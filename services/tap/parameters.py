@@ -16,7 +16,7 @@ DEFAULT_ROWS = 1_000_000  # of an answer when the request does not say
 MOST_ROWS = 20_000_000
 MOST_CHARACTERS = 1_000_000  # of a query
 _LANGUAGES = {"ADQL", "ADQL-2.0", "ADQL-2.1"}
-_UPLOAD = re.compile(r"^([A-Za-z][A-Za-z0-9_]{0,62}),(.+)$", re.DOTALL)
+_UPLOAD = re.compile(r"^([A-Za-z][A-Za-z0-9_]{0,50}),\s*((?:param:|https?://).+)$", re.DOTALL)
 # Parameters that may be given once only.
 _SINGLE = ("LANG", "QUERY", "MAXREC", "RESPONSEFORMAT", "FORMAT", "ASOF", "RUNID", "REQUEST",
            "PHASE", "DESTRUCTION", "EXECUTIONDURATION")  # fmt: skip
@@ -58,16 +58,17 @@ class QueryRequest:
     query
         ADQL text.
     limit
-        Rows at most (``MAXREC``); 0 asks for the metadata alone.
+        Rows at most (``MAXREC``); 0 asks for the metadata alone, None leaves it to ``TOP`` or, if
+        the query has none, to `DEFAULT_ROWS`.
     format
         Value of ``RESPONSEFORMAT``, or None.
     uploads
-        Name in ``tap_upload`` and where the table comes from: ``param:NAME``.
+        Name in ``tap_upload`` and where the table comes from: ``param:PART`` or an address.
     """
 
     database: VirtualDatabase
     query: str
-    limit: int
+    limit: int | None
     format: str | None
     run_id: str | None
     uploads: tuple[tuple[str, str], ...] = field(default=())
@@ -92,8 +93,8 @@ def with_instant(database: VirtualDatabase, parameters: Mapping[str, str]) -> Vi
     return wanted
 
 
-def limit_of(parameters: Mapping[str, str]) -> int:
-    """Read ``MAXREC``.
+def limit_of(parameters: Mapping[str, str]) -> int | None:
+    """Read ``MAXREC``; None if it is not given.
 
     Raises
     ------
@@ -102,35 +103,31 @@ def limit_of(parameters: Mapping[str, str]) -> int:
     """
     text = parameters.get("MAXREC", "").strip()
     if not text:
-        return DEFAULT_ROWS
+        return None
     if not re.fullmatch(r"\d{1,18}", text):
         raise UsageError(f"MAXREC is {text!r}; give a whole number from 0 to {MOST_ROWS}")
     return min(int(text), MOST_ROWS)
 
 
 def uploads_of(parameters: Parameters) -> tuple[tuple[str, str], ...]:
-    """Read ``UPLOAD``: ``NAME,param:PART``, more of them separated by semicolons.
+    """Read ``UPLOAD``: ``NAME,param:PART`` or ``NAME,https://...``, more of them after semicolons.
 
     Raises
     ------
     UsageError
-        If one is not of that form, names a web address, or a name comes twice.
+        If one is not of that form, or a name comes twice.
     """
     found: dict[str, str] = {}
     for value in parameters.all("UPLOAD"):
         for part in filter(None, (p.strip() for p in value.split(";"))):
             match = _UPLOAD.match(part)
             if not match:
-                raise UsageError(f"UPLOAD is {part[:100]!r}; write NAME,param:PART")
-            name, source = match[1].lower(), match[2].strip()
-            if not source.startswith("param:"):
                 raise UsageError(
-                    f"UPLOAD of {name} names {source[:100]!r}; tables are not fetched from "
-                    f"addresses: send the file with the request and write {name},param:PART"
+                    f"UPLOAD is {part[:100]!r}; write NAME,param:PART or NAME,https://..."
                 )
-            if name in found:
-                raise UsageError(f"UPLOAD names {name} twice; give each table its own name")
-            found[name] = source.removeprefix("param:")
+            if match[1].lower() in found:
+                raise UsageError(f"UPLOAD names {match[1]} twice; give each table its own name")
+            found[match[1].lower()] = match[2].strip()
     return tuple(found.items())
 
 

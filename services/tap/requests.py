@@ -136,7 +136,11 @@ async def parameters_of(request: Request) -> tuple[Parameters, list[Upload]]:
                 pairs.append((name, value))
     given = Parameters(pairs)
     tables = []
-    for name, part in uploads_of(given):
+    for name, source in uploads_of(given):
+        if not source.startswith("param:"):
+            tables.append(Upload(name, None, b"", source))
+            continue
+        part = source.removeprefix("param:")
         # Names of parts are compared as they are, then in any case: some clients change it.
         match = {k.lower(): v for k, v in files.items()} | files
         file = match.get(part) or match.get(part.lower())

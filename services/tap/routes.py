@@ -155,7 +155,7 @@ class TapRoutes:
         """Answer a query."""
         given, uploads = await parameters_of(request)
         asked = read(given, _database(request))
-        form = formats.find(asked.format)
+        form = formats.resolve(asked.format or "votable")
         outcome = Outcome()
         client = f"{request.client.host if request.client else ''} " + request.headers.get(
             "user-agent", ""
@@ -196,7 +196,7 @@ class TapRoutes:
             job_id = jobs.create(
                 cursor, str(database), kept, owner=None, run_id=given.get("RUNID"),
                 retention_seconds=limits.retention_seconds, execution_seconds=limits.seconds,
-                uploads=[(u.name, u.media_type, u.content) for u in uploads],
+                uploads=[(u.name, u.media_type, u.content) for u in uploads if not u.address],
             )  # fmt: skip
             if given.get("PHASE", "").upper() == "RUN":
                 jobs.run(cursor, job_id)
@@ -211,9 +211,6 @@ class TapRoutes:
         given, uploads = await parameters_of(request)
         if request.method == "DELETE" or given.get("ACTION", "").upper() == "DELETE":
             await self._kept(lambda c: (jobs.find(c, job_id), jobs.delete(c, job_id, self.folder)))
-            # No list to fetch: it can be long, and clients follow where they are sent.
-            if request.method == "DELETE":
-                return Response(status_code=204)
             return RedirectResponse(f"{address_of(request)}/async", 303)
         if request.method == "POST":
             return await self._changed(job_id, given, uploads, address)

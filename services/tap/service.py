@@ -35,6 +35,11 @@ LIMITS = vosi.Limits(
     upload_bytes=128 << 20,
 )
 _SYNC_SECONDS = 60
+_IDENTIFIERS = {
+    "votable": "ivo://ivoa.net/std/TAPRegExt#output-votable-binary2",
+    "votable/b": "ivo://ivoa.net/std/TAPRegExt#output-votable-binary",
+    "votable/td": "ivo://ivoa.net/std/TAPRegExt#output-votable-td",
+}
 _CATALOGUE_SECONDS = 10.0  # a new release shows after that
 
 
@@ -98,8 +103,8 @@ class TapService:
 
     def capabilities(self, address: str) -> bytes:
         """Write what the service can do."""
-        udfs = [(f.signature, f.description) for f in functions.offered()]
-        offered = [(f.media_type, f.names, f.identifier) for f in formats.FORMATS]
+        udfs = [(f.signature, f.description) for fs in functions.functions().values() for f in fs]
+        offered = [(f.media_type, (f.name, *f.aliases), _IDENTIFIERS.get(f.name)) for f in formats.FORMATS]
         return vosi.capabilities(address, self.limits, udfs, offered)
 
     def answer(
@@ -132,9 +137,14 @@ class TapService:
         try:
             without = parameters.Parameters((n, given[n]) for n in given if n != "ASOF")
             asked = parameters.read(without, virtual.parse(job.database))
-            form = formats.find(asked.format)
+            form = formats.resolve(asked.format or "votable")
             seconds = job.execution_seconds or self.limits.most_seconds
             tables = [Upload(*u) for u in uploads]
+            tables += [
+                Upload(name, None, b"", source)
+                for name, source in asked.uploads
+                if not source.startswith("param:")
+            ]
             with path.open("wb") as file:
                 Answering(self, asked, tables, outcome, seconds).write(file.write)
         except (SkyledgerError, psycopg2.Error) as error:

@@ -1,9 +1,11 @@
 """Tables that come with a query: into temporary tables, and into what can be asked."""
 
+import io
 from typing import Any
 
 from services import uploads
 from services.adql import Column, Table
+from services.tap.fetch import fetch
 
 SCHEMA = "tap_upload"
 
@@ -28,7 +30,11 @@ def take(connection: Any, upload: Any) -> Table:
     UploadRefusedError
         If it is not a table, or too large.
     """
-    read = uploads.read(upload.content, upload.name, media_type=upload.media_type)
+    if upload.address is not None:
+        kind, content = fetch(upload.address, most=uploads.Limits().sent)
+    else:
+        kind, content = upload.media_type, upload.content
+    read = uploads.read(io.BytesIO(content), upload.name, media_type=kind)
     loaded = uploads.load(connection, read, f"upload_{upload.name}", temporary=True)
     columns = tuple(
         Column(
@@ -37,7 +43,9 @@ def take(connection: Any, upload: Any) -> Table:
         )
         for c in read.columns
     )  # fmt: skip
+    position = loaded.position
     return Table(
-        SCHEMA, upload.name, columns, f"pg_temp.upload_{upload.name}",
-        description="Uploaded with the query.", spatial=loaded.spatial,
+        SCHEMA, upload.name, columns, f"pg_temp.{loaded.table}",
+        description="Uploaded with the query.",
+        spatial=((position[0].sql_name, position[1].sql_name),) if position else (),
     )  # fmt: skip

@@ -14,7 +14,6 @@ _FEATURES = {
         "DISTANCE", "INTERSECTS", "POINT", "POLYGON", "REGION",
     ),
     "features-adql-string": ("LOWER", "UPPER", "ILIKE"),
-    "features-adql-conditional": ("COALESCE",),
     "features-adql-sets": ("UNION", "EXCEPT", "INTERSECT"),
     "features-adql-common-table": ("WITH",),
     "features-adql-type": ("CAST",),
@@ -92,7 +91,8 @@ def capabilities(
         xml.add(output, "mime", media_type)
         for name in names:
             xml.add(output, "alias", name)
-    xml.add(tap, "uploadMethod", **{"ivo-id": f"{_STANDARD}upload-inline"})
+    for method in ("inline", "http", "https"):
+        xml.add(tap, "uploadMethod", **{"ivo-id": f"{_STANDARD}upload-{method}"})
     for name, default, hard in (
         ("retentionPeriod", limits.retention_seconds, limits.retention_seconds),
         ("executionDuration", limits.seconds, limits.most_seconds),

@@ -59,9 +59,9 @@ _TYPES: dict[str, tuple[str, str | None, str | None]] = {
 def votable_type(sql_type: str) -> tuple[str, str | None, str | None]:
     """Return datatype, arraysize and xtype of VOTable for a type of PostgreSQL; text for others."""
     if sql_type.endswith("[]"):
-        datatype, size, _ = _TYPES.get(sql_type[:-2], ("char", "*", None))
+        datatype, size, _ = _TYPES.get(sql_type[:-2], ("unicodeChar", "*", None))
         return datatype, "*" if size is None else "*x*", None
-    return _TYPES.get(sql_type, ("char", "*", None))
+    return _TYPES.get(sql_type, ("unicodeChar", "*", None))
 
 
 @lru_cache(maxsize=1)
