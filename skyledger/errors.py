@@ -41,3 +41,9 @@ class QueryRefusedError(SkyledgerError):
     """A query is not allowed, not understood, or asks for an instant that is not there."""
 
     exit_code = 6
+
+
+class UploadRefusedError(SkyledgerError):
+    """A table that was sent cannot be read, is hostile, or is larger than is allowed."""
+
+    exit_code = 5
