@@ -59,3 +59,9 @@ class LimitError(SkyledgerError):
     """A request is larger than what one may ask for."""
 
     exit_code = 6
+
+
+class UploadRefusedError(SkyledgerError):
+    """A table that was sent cannot be read, is hostile, or is larger than is allowed."""
+
+    exit_code = 5
