@@ -1,7 +1,7 @@
 """Rows of a query as numpy arrays, through PostgreSQL's binary COPY.
 
 Numbers travel as the server holds them and are put into columns by compiled loops: no Python
-object is made for a number. :func:`stream` hands on chunk after chunk in bounded memory,
+object is made for a row or a number. :func:`stream` hands on chunk after chunk in bounded memory,
 :func:`rows` returns everything.
 
 ===============================  ==================================================
@@ -21,296 +21,70 @@ text[]                           object, of lists of str and None
 NULL is masked, as are NULL elements; where a whole array is NULL all its elements are.
 """
 
+import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from skyledger.errors import DataRejectedError, QueryRefusedError
+from skyledger.binary_columns import ARRAYS, BYTES, FIXED, TEXT, TEXTS, Columns, Piece, kernel, torn
+from skyledger.errors import QueryRefusedError
+
+__all__ = ["Chunk", "kernel", "rows", "stream"]
 
 Chunk = dict[str, Any]
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0"
-_END = b"\xff\xff"
 _CHUNK = 2 << 20  # bytes of COPY that are decoded at a time
-_EPOCH = np.datetime64("2000-01-01T00:00:00", "us")
-
-# Type OID: numpy type of a value as it is in memory.
-_FIXED: dict[int, str] = {
-    16: "?",
-    20: "<i8",
-    21: "<i2",
-    23: "<i4",
-    700: "<f4",
-    701: "<f8",
-    1114: "<i8",
-}
-_TIMESTAMP, _BYTES, _TEXT, _TEXTS = 1114, 17, 25, 1009
-# OID of an array type: that of its elements.
-_ARRAYS = {1000: 16, 1005: 21, 1007: 23, 1016: 20, 1021: 700, 1022: 701, 1115: 1114}
 # Types that are sent as another one: numeric as double precision, the others as text.
 _CAST = {1700: (701, "double precision")} | dict.fromkeys(
-    (18, 19, 114, 1042, 1043, 1082, 2950, 3802), (_TEXT, "text")
+    (18, 19, 114, 1042, 1043, 1082, 2950, 3802), (TEXT, "text")
 )
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a loop at its first call; kept on disk where that can be written.
+class _Sink(io.RawIOBase):
+    """End of a COPY behind a buffer that collects rows to blocks.
 
-    For the loops over bytes here and in the encoder of loads: unlike those over pixels they are
-    exact, so nothing may be re-ordered.
+    The protocol brings whole rows, and the buffer never divides what it is given.
     """
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # nowhere to keep it: every process compiles for itself
-        return njit(nogil=True)(function)
-
-
-@kernel
-def _walk(data: Any, starts: Any, at: Any, length: Any) -> int:
-    """Find the fields: ``at[j, i]`` and ``length[j, i]``; returns the first torn row, or -1."""
-    fields, n = at.shape
-    for i in range(n):
-        p = starts[i]
-        end = starts[i + 1]
-        if p + 2 > end or (np.int64(data[p]) << 8 | data[p + 1]) != fields:
-            return i
-        p += 2
-        for j in range(fields):
-            if p + 4 > end:
-                return i
-            size = np.int32(
-                np.uint32(data[p]) << 24
-                | np.uint32(data[p + 1]) << 16
-                | np.uint32(data[p + 2]) << 8
-                | np.uint32(data[p + 3])
-            )
-            p += 4
-            at[j, i] = p
-            length[j, i] = size
-            if size > 0:
-                p += size
-        if p != end:
-            return i
-    return -1
-
-
-@kernel
-def _take(data: Any, at: Any, length: Any, out: Any) -> int:
-    """Put values into unsigned ``out`` of their width; returns a row of other width, or -1."""
-    width = out.itemsize
-    for i in range(len(out)):
-        if length[i] < 0:
-            out[i] = 0
-        elif length[i] != width:
-            return i
-        else:
-            value = np.uint64(0)
-            p = at[i]
-            for k in range(width):
-                value = value << np.uint64(8) | np.uint64(data[p + k])
-            out[i] = value
-    return -1
-
-
-@kernel
-def _sizes(data: Any, at: Any, length: Any, out: Any) -> None:
-    """Count the elements of arrays; -1 for NULL."""
-    for i in range(len(out)):
-        if length[i] < 0:
-            out[i] = -1
-            continue
-        p = at[i]
-        total = 1 if data[p + 3] else 0
-        for dimension in range(data[p + 3]):
-            q = p + 12 + 8 * dimension
-            total *= (
-                np.int64(data[q]) << 24
-                | np.int64(data[q + 1]) << 16
-                | np.int64(data[q + 2]) << 8
-                | data[q + 3]
-            )
-        out[i] = total
-
-
-@kernel
-def _take_arrays(
-    data: Any, at: Any, length: Any, sizes: Any, begin: Any, out: Any, gone: Any
-) -> int:
-    """Put elements of arrays into unsigned ``out`` from ``begin[i]``; returns a bad row, or -1."""
-    width = out.itemsize
-    for i in range(len(at)):
-        if sizes[i] <= 0:
-            continue
-        p = at[i] + 12 + 8 * np.int64(data[at[i] + 3])
-        for k in range(begin[i], begin[i] + sizes[i]):
-            missing = data[p] == 255
-            gone[k] = missing
-            if not missing and data[p + 3] != width:
-                return i
-            p += 4
-            value = np.uint64(0)
-            if not missing:
-                for b in range(width):
-                    value = value << np.uint64(8) | np.uint64(data[p + b])
-                p += width
-            out[k] = value
-        if p != at[i] + length[i]:
-            return i
-    return -1
-
-
-def _torn(name: str, row: int) -> DataRejectedError:
-    return DataRejectedError(
-        f"row {row} of the answer cannot be read at {name}: the server sends it in another form "
-        f"than this software knows; use PostgreSQL 15 to 17"
-    )
-
-
-def _bits(oid: int) -> np.dtype[Any]:
-    """Unsigned type as wide as the values of a type."""
-    return np.dtype(f"u{np.dtype(_FIXED[oid]).itemsize}")
-
-
-def _numbers(oid: int, name: str, raw: Any, gone: Any) -> Any:
-    """Values whose bits ``raw`` holds."""
-    values = raw.view(_FIXED[oid])
-    if oid != _TIMESTAMP:
-        return values
-    limits = np.iinfo(np.int64)
-    if ((values == limits.min) | (values == limits.max))[~gone].any():
-        raise DataRejectedError(
-            f"{name} holds an infinite timestamp, which numpy cannot; leave such rows out"
-        )
-    return values.astype("timedelta64[us]") + _EPOCH
-
-
-class _Columns:
-    """Decoder of one chunk: bytes, with the place and length of every field."""
-
-    def __init__(self, data: bytes, starts: NDArray[np.int64], names: Sequence[str]) -> None:
-        self.data = np.frombuffer(data, dtype=np.uint8)
-        self.raw = memoryview(data)
-        n = len(starts) - 1
-        self.at = np.empty((len(names), n), dtype=np.int64)
-        self.length = np.empty((len(names), n), dtype=np.int32)
-        torn = _walk(self.data, starts, self.at, self.length)
-        if torn >= 0:
-            raise _torn(names[0] if names else "its length", torn)
-
-    def scalars(self, j: int, oid: int, name: str) -> Any:
-        gone = self.length[j] < 0
-        raw = np.empty(len(gone), dtype=_bits(oid))
-        torn = _take(self.data, self.at[j], self.length[j], raw)
-        if torn >= 0:
-            raise _torn(name, torn)
-        return np.ma.MaskedArray(_numbers(oid, name, raw, gone), mask=gone)
-
-    def _pieces(self, j: int) -> list[memoryview | None]:
-        ends = self.at[j] + self.length[j]
-        return [
-            None if end < at else self.raw[at:end]
-            for at, end in zip(self.at[j].tolist(), ends.tolist(), strict=True)
-        ]
-
-    def objects(self, j: int, read: Callable[[memoryview], Any]) -> Any:
-        pieces = self._pieces(j)
-        values = np.empty(len(pieces), dtype=object)
-        for i, piece in enumerate(pieces):
-            values[i] = None if piece is None else read(piece)
-        return np.ma.MaskedArray(values, mask=[piece is None for piece in pieces])
-
-    def arrays(self, j: int, oid: int, name: str) -> Any:
-        n = self.at.shape[1]
-        sizes = np.empty(n, dtype=np.int64)
-        _sizes(self.data, self.at[j], self.length[j], sizes)
-        there = sizes[sizes >= 0]
-        begin = np.cumsum(np.maximum(sizes, 0)) - np.maximum(sizes, 0)
-        total = int(np.maximum(sizes, 0).sum())
-        raw = np.empty(total, dtype=_bits(oid))
-        gone = np.empty(total, dtype=bool)
-        torn = _take_arrays(self.data, self.at[j], self.length[j], sizes, begin, raw, gone)
-        if torn >= 0:
-            raise _torn(name, torn)
-        values = _numbers(oid, name, raw, gone)
-        k = int(there[0]) if len(there) else 0
-        if (there == k).all():
-            if len(there) == n:
-                return np.ma.MaskedArray(values.reshape(n, k), mask=gone.reshape(n, k))
-            whole = np.ma.MaskedArray(np.zeros((n, k), dtype=values.dtype), mask=True)
-            whole[sizes >= 0] = np.ma.MaskedArray(values, mask=gone).reshape(-1, k)
-            return whole
-        boxed = np.empty(n, dtype=object)
-        for i in np.flatnonzero(sizes >= 0):
-            part = slice(begin[i], begin[i] + sizes[i])
-            boxed[i] = np.ma.MaskedArray(values[part], mask=gone[part])
-        return np.ma.MaskedArray(boxed, mask=sizes < 0)
-
-
-def _text(piece: memoryview) -> str:
-    return str(piece, "utf-8")
-
-
-def _texts(piece: memoryview) -> list[str | None]:
-    """Elements of a text[]."""
-    found: list[str | None] = []
-    at = 12 + 8 * int.from_bytes(piece[:4], "big")
-    while at < len(piece):
-        size = int.from_bytes(piece[at : at + 4], "big", signed=True)
-        at += 4
-        found.append(None if size < 0 else _text(piece[at : at + size]))
-        at += max(size, 0)
-    return found
-
-
-_READ: dict[int, Callable[[memoryview], Any]] = {_TEXT: _text, _BYTES: bytes, _TEXTS: _texts}
-
-
-class _Sink:
-    """File-like end of a COPY: every call brings one row, as the protocol promises."""
 
     def __init__(
-        self, names: Sequence[str], oids: Sequence[int], consume: Callable[[Chunk], None], size: int
+        self,
+        names: Sequence[str],
+        oids: Sequence[int],
+        take: Callable[[list[Piece]], None],
+        size: int,
     ) -> None:
-        self.names, self.oids, self.consume, self.size = names, oids, consume, size
-        self.parts: list[bytes] = []
-        self.held = 0
+        self.columns = Columns(names, oids, size)
+        self.take = take
         self.begun = False
+        self.told = False
+        self.over = False
 
-    def write(self, data: bytes) -> None:
+    def writable(self) -> bool:
+        return True
+
+    def write(self, block: Any) -> int:
+        size = len(block)
+        if self.over:
+            return size
+        begin = 0
         if not self.begun:
-            if not data.startswith(_SIGNATURE):
-                raise _torn("its beginning", 0)
+            if bytes(block[: len(_SIGNATURE)]) != _SIGNATURE:
+                raise torn("its beginning", 0)
             self.begun = True
-            data = data[19 + int.from_bytes(data[15:19], "big") :]
-        if len(data) <= len(_END):  # the end; the first row may come apart from the beginning
-            return
-        self.parts.append(data)
-        self.held += len(data)
-        if self.held >= self.size:
-            self.flush()
+            begin = 19 + int.from_bytes(block[15:19], "big")
+        n, found = self.columns.decoded(block, begin)
+        if n:
+            self.told = True
+            self.take(found)
+        return size
 
-    def flush(self) -> None:
-        starts = np.zeros(len(self.parts) + 1, dtype=np.int64)
-        np.cumsum([len(part) for part in self.parts], out=starts[1:])
-        columns = _Columns(b"".join(self.parts), starts, self.names)
-        self.parts, self.held = [], 0
-        self.consume(
-            {
-                name: self._decoded(columns, j, oid, name)
-                for j, (name, oid) in enumerate(zip(self.names, self.oids, strict=True))
-            }
-        )
-
-    @staticmethod
-    def _decoded(columns: _Columns, j: int, oid: int, name: str) -> Any:
-        if oid in _FIXED:
-            return columns.scalars(j, oid, name)
-        if oid in _ARRAYS:
-            return columns.arrays(j, _ARRAYS[oid], name)
-        return columns.objects(j, _READ[oid])
+    def finish(self) -> None:
+        """Hand on columns without values if there was no row."""
+        if not self.told:
+            self.take(self.columns.decoded(b"", 0)[1])
 
 
 def _described(cursor: Any, query: str) -> tuple[list[str], list[int], str]:
@@ -323,7 +97,7 @@ def _described(cursor: Any, query: str) -> tuple[list[str], list[int], str]:
         raise QueryRefusedError(
             f"the query has more than one column {', '.join(twice)}; rename them with AS"
         )
-    known = {*_FIXED, *_ARRAYS, _TEXT, _BYTES, _TEXTS, *_CAST}
+    known = {*FIXED, *ARRAYS, TEXT, BYTES, TEXTS, *_CAST}
     for name, oid in zip(names, sent, strict=True):
         if oid not in known:
             cursor.execute("SELECT format_type(%s, NULL)", (oid,))
@@ -339,6 +113,34 @@ def _described(cursor: Any, query: str) -> tuple[list[str], list[int], str]:
         listed.append(f"{quoted}::{_CAST[oid][1]} AS {quoted}" if oid in _CAST else quoted)
     types = [_CAST[oid][0] if oid in _CAST else oid for oid in sent]
     return names, types, f"SELECT {', '.join(listed)} FROM ({query}\n) AS asked"
+
+
+def _pieces(
+    connection: Any,
+    query: str,
+    parameters: Any,
+    chunk: int,
+    take: Callable[[list[str], list[Piece]], None],
+) -> None:
+    """Run a query and hand on names and pieces of its columns."""
+    with connection.cursor() as cursor:
+        if parameters is not None:
+            query = cursor.mogrify(query, parameters).decode()
+        names, oids, copied = _described(cursor, query)
+        sink = _Sink(names, oids, lambda found: take(names, found), chunk)
+        # The buffer is compiled code: no Python runs for a row.
+        buffer = io.BufferedWriter(sink, chunk)
+        try:
+            cursor.copy_expert(f"COPY ({copied}\n) TO STDOUT (FORMAT binary)", buffer)
+            buffer.flush()
+        finally:
+            sink.over = True  # what the buffer holds after an error goes nowhere
+        sink.finish()
+
+
+def _masked(values: Any, gone: NDArray[np.bool_] | None) -> Any:
+    mask = np.zeros(values.shape, dtype=bool) if gone is None else gone
+    return np.ma.MaskedArray(values, mask=mask)
 
 
 def stream(
@@ -375,36 +177,54 @@ def stream(
     psycopg2.Error
         If the server refuses the query.
     """
-    with connection.cursor() as cursor:
-        if parameters is not None:
-            query = cursor.mogrify(query, parameters).decode()
-        names, oids, copied = _described(cursor, query)
-        told = False
 
-        def count(found: Chunk) -> None:
-            nonlocal told
-            told = True
-            consume(found)
+    def wrapped(names: list[str], found: list[Piece]) -> None:
+        consume({name: _masked(*piece) for name, piece in zip(names, found, strict=True)})
 
-        sink = _Sink(names, oids, count, chunk)
-        cursor.copy_expert(f"COPY ({copied}\n) TO STDOUT (FORMAT binary)", sink)
-        if sink.parts or not told:
-            sink.flush()
+    _pieces(connection, query, parameters, chunk, wrapped)
 
 
-def _joined(parts: list[Any]) -> Any:
+def _nowhere(piece: Piece) -> bool:
+    """Tell whether these are arrays that are NULL in every row, and so of no length."""
+    values, gone = piece
+    return gone is not None and values.ndim == 2 and values.shape[1] == 0
+
+
+def _joined(parts: list[Piece]) -> Any:
+    """One column of its pieces."""
     if len(parts) == 1:
-        return parts[0]
-    if len({(part.dtype, part.shape[1:]) for part in parts}) == 1:
-        return np.ma.concatenate(parts)  # type: ignore[no-untyped-call]
-    # Arrays of one length in one chunk and of several in another.
-    boxed = np.empty(sum(len(part) for part in parts), dtype=object)
-    mask = np.zeros(len(boxed), dtype=bool)
+        return _masked(*parts[0])
+    kinds = {(values.dtype.str, values.shape[1:])
+             for values, gone in parts if not _nowhere((values, gone))}  # fmt: skip
+    if not kinds:
+        kinds = {(parts[0][0].dtype.str, (0,))}
+    n = sum(len(values) for values, _ in parts)
+    if len(kinds) > 1:
+        return _boxed(parts, n)
+    ((dtype, shape),) = kinds
+    joined, mask = np.empty((n, *shape), dtype=dtype), np.zeros((n, *shape), dtype=bool)
     at = 0
-    for part in parts:
-        for row in part:
-            gone = row is np.ma.masked or (np.ndim(row) > 0 and np.ma.getmaskarray(row).all())
-            boxed[at], mask[at] = (None, True) if gone else (row, False)
+    for values, gone in parts:
+        here = slice(at, at + len(values))
+        if _nowhere((values, gone)):
+            joined[here], mask[here] = np.zeros((), dtype=values.dtype), True
+        else:
+            joined[here] = values
+            if gone is not None:
+                mask[here] = gone
+        at += len(values)
+    return np.ma.MaskedArray(joined, mask=mask)
+
+
+def _boxed(parts: list[Piece], n: int) -> Any:
+    """Arrays of one length in one piece and of several in another: objects."""
+    boxed, mask = np.empty(n, dtype=object), np.zeros(n, dtype=bool)
+    at = 0
+    for values, gone in parts:
+        for row in _masked(values, gone):
+            missing = row is np.ma.masked or (np.size(row) > 0 and np.ma.getmaskarray(row).all())
+            missing = missing or _nowhere((values, gone))
+            boxed[at], mask[at] = (None, True) if missing else (row, False)
             at += 1
     return np.ma.MaskedArray(boxed, mask=mask)
 
@@ -427,6 +247,11 @@ def rows(connection: Any, query: str, parameters: Any = None) -> Chunk:
     QueryRefusedError, DataRejectedError, psycopg2.Error
         As :func:`stream`.
     """
-    chunks: list[Chunk] = []
-    stream(connection, query, chunks.append, parameters)
-    return {name: _joined([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    parts: dict[str, list[Piece]] = {}
+
+    def keep(names: list[str], found: list[Piece]) -> None:
+        for name, piece in zip(names, found, strict=True):
+            parts.setdefault(name, []).append(piece)
+
+    _pieces(connection, query, parameters, _CHUNK, keep)
+    return {name: _joined(parts.pop(name)) for name in list(parts)}

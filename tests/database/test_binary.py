@@ -1,5 +1,7 @@
 """Answers as numpy arrays: what binary COPY carries, against psycopg2's own reading of the rows."""
 
+import gc
+
 import numpy as np
 import psycopg2
 import pytest
@@ -92,12 +94,35 @@ def test_arrays_of_one_length_are_a_matrix_others_are_objects(connection):
     assert found["empty"].shape == (3, 0)
 
 
-def test_arrays_whose_length_changes_between_chunks(connection):
+def test_arrays_whose_length_changes_between_chunks(connection, monkeypatch):
     parts = []
     query = "SELECT array_fill(1::float8, ARRAY[i]) AS a FROM generate_series(1, 3) AS i"
     binary.stream(connection, query, parts.append, chunk=1)
     assert [part["a"].shape for part in parts] == [(1, 1), (1, 2), (1, 3)]
-    assert [len(r) for r in binary._joined([part["a"] for part in parts])] == [1, 2, 3]
+    monkeypatch.setattr(binary, "_CHUNK", 1)
+    assert [len(r) for r in binary.rows(connection, query)["a"]] == [1, 2, 3]
+    null = f"SELECT CASE WHEN cardinality(a) <> 2 THEN a END AS a FROM ({query}) AS q"
+    found = binary.rows(connection, null)["a"]
+    assert found.mask.tolist() == [False, True, False]
+    assert [len(r) for r in found.compressed()] == [1, 3]
+
+
+@pytest.mark.parametrize("chunk", [1, 40, 1 << 20])
+def test_arrays_that_are_null_in_whole_chunks_keep_their_shape(connection, monkeypatch, chunk):
+    monkeypatch.setattr(binary, "_CHUNK", chunk)
+    found = binary.rows(
+        connection,
+        "SELECT CASE WHEN i % 7 = 3 THEN ARRAY[i, NULL]::smallint[] END AS some, "
+        "NULL::real[] AS nowhere, CASE WHEN i = 9 THEN true END AS flag "
+        "FROM generate_series(1, 20) AS i",
+    )
+    wanted = [[i, -1] if i % 7 == 3 else [-1, -1] for i in range(1, 21)]
+    assert found["some"].dtype == np.int16
+    assert found["some"].filled(-1).tolist() == wanted
+    assert found["nowhere"].shape == (20, 0)
+    assert np.flatnonzero(~found["flag"].mask).tolist() == [8]
+    # What lies below a NULL is 0, not what another chunk had there.
+    assert found["flag"].data.tolist() == [i == 9 for i in range(1, 21)]
 
 
 def test_numbers_of_any_size_dates_and_documents_have_a_plain_form(connection):
@@ -155,10 +180,51 @@ def test_memory_is_bounded_and_whoever_reads_may_stop(connection):
     assert binary.rows(connection, "SELECT 1 AS a")["a"].tolist() == [1]
 
 
-def test_a_torn_answer_is_not_believed():
+def test_an_error_of_the_server_ends_the_answer(connection):
+    seen = []
+    with pytest.raises(psycopg2.errors.DivisionByZero):
+        binary.stream(
+            connection,
+            "SELECT i, 1 / (900 - i) AS a FROM generate_series(1, 1000) AS i",
+            lambda part: seen.extend(part["i"].tolist()),
+            chunk=4096,
+        )
+    connection.rollback()
+    gc.collect()  # what the buffer still held must not be handed on when it goes
+    assert seen == list(range(1, len(seen) + 1))
+    assert len(seen) < 900
+
+
+@pytest.mark.parametrize(
+    ("row", "place"),
+    [
+        (b"\0\1\0\0\0\4\0\0\1", "a"),  # a byte short
+        (b"\0\1\0\0\0\4\0\0\0\1\0", "its length"),  # a byte long
+        (b"\0\1\0\0\0\10\0\0\0\0\0\0\0\1", "a"),  # of another width
+        (b"\0\2\0\0\0\4\0\0\0\1\xff\xff\xff\xff", "its length"),  # another field
+        (b"\xff\xff\0", "its length"),  # something after the end
+    ],
+)
+def test_a_torn_answer_is_not_believed(row, place):
     sink = binary._Sink(["a"], [23], lambda _: None, 1 << 20)
-    sink.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\0\1\0\0\0\4\0\0\1")
-    with pytest.raises(DataRejectedError, match="row 0 of the answer cannot be read"):
-        sink.flush()
+    with pytest.raises(DataRejectedError, match=rf"row \d of .* cannot be read at {place}:"):
+        sink.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + row)
     with pytest.raises(DataRejectedError, match="cannot be read at its beginning"):
         binary._Sink(["a"], [23], lambda _: None, 1).write(b"1\n")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        b"\0\0\0\1\0\0\0\0\0\0\2\xbc\0\0\0\2\0\0\0\1\0\0\0\4\x3f\x80\0\0",  # one of two
+        b"\0\0\0\1\0\0\0\0\0\0\2\xbc\0\0\0\1\0\0\0\1\0\0\0\2\x3f\x80",  # too narrow
+        b"\0\0\0\1\0\0\0\0\0\0\2\xbc\0\0\0\1\0\0\0\1\0\0\0\4\x3f\x80\0\0\0",  # long
+        b"\0\0\0\1",  # no head
+        b"\xff\0\0\1" + bytes(8),  # dimensions without end
+    ],
+)
+def test_a_torn_array_is_not_believed(array):
+    sink = binary._Sink(["a"], [1021], lambda _: None, 1 << 20)
+    row = b"\0\1" + len(array).to_bytes(4, "big") + array
+    with pytest.raises(DataRejectedError, match="row 0 of the answer cannot be read at a:"):
+        sink.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + row)
