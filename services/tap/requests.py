@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import psycopg2
 from starlette.datastructures import UploadFile
@@ -120,7 +121,7 @@ async def parameters_of(request: Request) -> tuple[Parameters, list[Upload]]:
         If the body is not a form, or an UPLOAD names a part that is not there.
     """
     pairs = list(request.query_params.multi_items())
-    files: dict[str, UploadFile] = {}
+    files: dict[str, Upload] = {}
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if request.method == "POST" and kind:
         if kind not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
@@ -128,28 +129,29 @@ async def parameters_of(request: Request) -> tuple[Parameters, list[Upload]]:
                 f"the body is {kind[:60]!r}; send application/x-www-form-urlencoded or "
                 f"multipart/form-data"
             )
-        form = await request.form(max_files=_FILES, max_fields=_FIELDS, max_part_size=1 << 24)
-        for name, value in form.multi_items():
-            if isinstance(value, UploadFile):
-                files[name] = value
-            else:
-                pairs.append((name, value))
+        limits = {"max_files": _FILES, "max_fields": _FIELDS, "max_part_size": 1 << 24}
+        async with request.form(**limits) as form:
+            for name, value in form.multi_items():
+                if isinstance(value, UploadFile):
+                    files[name] = Upload(name, value.content_type, await value.read())
+                else:
+                    pairs.append((name, value))
     given = Parameters(pairs)
+    # Names of parts are compared as they are, then in any case: some clients change it.
+    match = {name.lower(): file for name, file in files.items()} | files
     tables = []
     for name, source in uploads_of(given):
         if not source.startswith("param:"):
             tables.append(Upload(name, None, b"", source))
             continue
         part = source.removeprefix("param:")
-        # Names of parts are compared as they are, then in any case: some clients change it.
-        match = {k.lower(): v for k, v in files.items()} | files
         file = match.get(part) or match.get(part.lower())
         if file is None:
             raise UsageError(
                 f"UPLOAD says that {name} is in the part {part!r} of the request, which has "
                 f"{', '.join(sorted(files)) or 'no files'}; send it as multipart/form-data"
             )
-        tables.append(Upload(name, file.content_type, await file.read()))
+        tables.append(replace(file, name=name))
     return given, tables
 
 
