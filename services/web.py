@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 
+from services import cone
 from services.tap import routes
 from services.tap.requests import BodyLimits, refusal, refusing
 from services.tap.service import TapService
@@ -118,6 +119,7 @@ def create(folder: Path, **options: int) -> Starlette:
             Route("/", refusing(pages.landing)),
             Route("/tap", to_prompt),
             Mount("/tap", routes=tap.routes()),
+            Mount("/scs", routes=cone.ConeRoutes(service).routes()),
         ],
         middleware=[Middleware(BodyLimits, most=service.limits.upload_bytes + (1 << 20))],
         exception_handlers={404: _nothing_here, HTTPException: _refused, Exception: _refused},

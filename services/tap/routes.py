@@ -18,9 +18,15 @@ from starlette.types import Receive, Scope, Send
 from services import formats
 from services.spool import Spool
 from services.tap import jobs, uws, vosi
-from services.tap.answering import Outcome
+from services.tap.answering import Outcome, Upload
 from services.tap.examples import examples_page
-from services.tap.parameters import Parameters, limit_of, read, with_instant
+from services.tap.parameters import (
+    Parameters,
+    QueryRequest,
+    limit_of,
+    read,
+    with_instant,
+)
 from services.tap.requests import parameters_of, refusal, refusing
 from services.tap.service import TapService
 from skyledger import virtual
@@ -155,18 +161,7 @@ class TapRoutes:
         """Answer a query."""
         given, uploads = await parameters_of(request)
         asked = read(given, _database(request))
-        form = formats.resolve(asked.format or "votable")
-        outcome = Outcome()
-        client = f"{request.client.host if request.client else ''} " + request.headers.get(
-            "user-agent", ""
-        )
-
-        def start(spool: Spool) -> Any:
-            return self.service.threads.submit(
-                self.service.answer, asked, uploads, spool, outcome, door="sync", client=client
-            )
-
-        return Streamed(start, outcome, form.media_type, self.service.most_bytes)
+        return streamed(self.service, request, asked, uploads, door="sync")
 
     # Jobs.
 
@@ -379,6 +374,23 @@ def _time_of(text: str) -> datetime:
             f"{text[:40]!r} is not a time; write 2026-01-01T00:00:00Z (UTC)"
         ) from None
     return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+
+
+def streamed(
+    service: TapService, request: Request, asked: QueryRequest, uploads: list[Upload], *, door: str
+) -> Response:
+    """Answer a query while it runs."""
+    form = formats.resolve(asked.format or "votable")
+    outcome = Outcome()
+    host = request.client.host if request.client else ""
+    client = f"{host} {request.headers.get('user-agent', '')}"
+
+    def start(spool: Spool) -> Any:
+        return service.threads.submit(
+            service.answer, asked, uploads, spool, outcome, door=door, client=client
+        )
+
+    return Streamed(start, outcome, form.media_type, service.most_bytes)
 
 
 async def in_thread(service: TapService, work: Callable[[], Any]) -> Any:
