@@ -15,6 +15,7 @@ from cli import process as processing_command
 from cli.query import print_table
 from ingest import catalogue, reference
 from services import pictures
+from services.web import HOST, PORT
 from simulate.survey import simulate
 from skyledger import answers, settings
 from skyledger.database import connection, schema
@@ -167,6 +168,17 @@ def _then_and_now(opened: Any, console: Console) -> None:
         f"--db prompt@{ends[0].isoformat()}",
         soft_wrap=True,
         highlight=False,
+    )
+    console.print("\nOver the network, for pyvo, TOPCAT and a browser:", style="bold")
+    console.print(
+        f"  ./run skyledger serve\n"
+        f"and then http://{HOST}:{PORT}/, or in Python:\n"
+        f"  import pyvo\n"
+        f'  tap = pyvo.dal.TAPService("http://{HOST}:{PORT}/tap/prompt@{ends[0].isoformat()}")\n'
+        f'  print(tap.search("SELECT COUNT(*) AS objects FROM DIAObject").to_table())',
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
     )
     if settings.read().external is None:
         console.print("The database goes on running; ./run skyledger db stop stops it.")

@@ -18,8 +18,8 @@ app = typer.Typer()
 def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen at.")] = 8110,
+    ] = web.HOST,
+    port: Annotated[int, typer.Option(help="Port to listen at.")] = web.PORT,
     sessions: Annotated[int, typer.Option(help="Queries that run at the same time.", min=1)] = 16,
     workers: Annotated[int, typer.Option(help="Jobs that run at the same time.", min=1)] = 2,
 ) -> None:

@@ -19,6 +19,8 @@ from services.tap.service import TapService
 from skyledger import __version__
 from skyledger.errors import NotFoundError
 
+HOST, PORT = "127.0.0.1", 8110  # where it is served unless somebody says otherwise
+
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;
 color:#1b1f24;background:#fff}code,pre{font:14px/1.5 ui-monospace,monospace;background:#f3f4f6;
@@ -92,17 +94,17 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return refusal(error)
 
 
-def create(folder: Path, **options: int) -> Starlette:
+def create(folder: Path, *, sessions: int = 16, workers: int = 2) -> Starlette:
     """Make the application.
 
     Parameters
     ----------
     folder : Path
         Where results of jobs are kept.
-    **options
-        As of `services.tap.service.TapService`.
+    sessions, workers : int
+        Queries and jobs that run at the same time.
     """
-    service = TapService(folder, **options)
+    service = TapService(folder, sessions=sessions, workers=workers)
     tap = routes.TapRoutes(service)
     pages = Pages(service)
 

@@ -7,7 +7,7 @@ read; the answer states the instant, and the same query at that instant gives th
 
 import queue
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -33,10 +33,10 @@ class Surroundings(Protocol):
     """What a query needs of the service."""
 
     readers: Pool
-    database_threads: Executor
+    database_threads: ThreadPoolExecutor
 
     def catalogue(self) -> adql.Catalogue:
-        """What can be asked."""
+        """Return what can be asked."""
 
 
 @dataclass
@@ -149,9 +149,7 @@ class Answering:
         statement = formats.Statement(
             database=database.name, instant=instant, query=self.asked.query
         )
-        chunks = formats.limited(
-            self._chunks(connection, translated.sql), limit, statement
-        )
+        chunks = formats.limited(self._chunks(connection, translated.sql), limit, statement)
         columns = [_shown(c) for c in translated.columns]
         for piece in formats.write(form, columns, self._counted(chunks), statement):
             sink(piece)

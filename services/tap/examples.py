@@ -7,72 +7,88 @@ EXAMPLES = (
     (
         "cone",
         "Objects around a position",
-        "DIAObjects within one arcminute of a position, those seen most often first.",
-        "SELECT TOP 100 diaObjectId, ra, dec, nDiaSources, rPsFluxMean\n"
-        "FROM prompt.DIAObject\n"
-        "WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(150.1, 2.2, 0.0167))\n"
-        "ORDER BY nDiaSources DESC",
+        ("DIAObjects within one arcminute of a position, those seen most often first."),
+        (
+            "SELECT TOP 100 diaObjectId, ra, dec, nDiaSources, rPsFluxMean\n"
+            "FROM prompt.DIAObject\n"
+            "WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(150.1, 2.2, 0.0167))\n"
+            "ORDER BY nDiaSources DESC"
+        ),
     ),
     (
         "light-curve",
         "A light curve",
-        "Detections, forced measurements and limits of the object that was seen most often.",
-        "SELECT midPointTai, band, kind, flux, fluxErr, noise\n"
-        "FROM prompt.LightCurve\n"
-        "WHERE diaObjectId IN (SELECT TOP 1 diaObjectId FROM prompt.DIAObject\n"
-        "                      ORDER BY nDiaSources DESC, diaObjectId)\n"
-        "ORDER BY midPointTai",
+        ("Detections, forced measurements and limits of the object that was seen most often."),
+        (
+            "SELECT midPointTai, band, kind, flux, fluxErr, noise\n"
+            "FROM prompt.LightCurve\n"
+            "WHERE diaObjectId IN (SELECT TOP 1 diaObjectId FROM prompt.DIAObject\n"
+            "                      ORDER BY nDiaSources DESC, diaObjectId)\n"
+            "ORDER BY midPointTai"
+        ),
     ),
     (
         "bright-tonight",
         "What brightened",
-        "DIASources of the last day of observation at a signal-to-noise ratio above 20, with the "
-        "magnitude of the difference.",
-        "SELECT TOP 100 diaSourceId, diaObjectId, ra, dec, band, snr, psMag\n"
-        "FROM prompt.DIASourceFull\n"
-        "JOIN (SELECT MAX(midPointTai) - 1 AS since FROM prompt.DIASource) AS newest\n"
-        "  ON midPointTai > since\n"
-        "WHERE snr > 20\n"
-        "ORDER BY snr DESC",
+        (
+            "DIASources of the last day of observation at a signal-to-noise ratio above 20, with the "
+            "magnitude of the difference."
+        ),
+        (
+            "SELECT TOP 100 diaSourceId, diaObjectId, ra, dec, band, snr, psMag\n"
+            "FROM prompt.DIASourceFull\n"
+            "JOIN (SELECT MAX(midPointTai) - 1 AS since FROM prompt.DIASource) AS newest\n"
+            "  ON midPointTai > since\n"
+            "WHERE snr > 20\n"
+            "ORDER BY snr DESC"
+        ),
     ),
     (
         "history",
         "How an object came to be known",
-        "Every version of one DIAObject, and when it was valid (ledger time, TAI).",
-        "SELECT createdTai, deletedTai, nDiaSources, ra, dec\n"
-        "FROM prompt_history.DIAObject\n"
-        "WHERE diaObjectId IN (SELECT TOP 1 diaObjectId FROM prompt.DIAObject\n"
-        "                      ORDER BY nDiaSources DESC, diaObjectId)\n"
-        "ORDER BY createdTai",
+        ("Every version of one DIAObject, and when it was valid (ledger time, TAI)."),
+        (
+            "SELECT createdTai, deletedTai, nDiaSources, ra, dec\n"
+            "FROM prompt_history.DIAObject\n"
+            "WHERE diaObjectId IN (SELECT TOP 1 diaObjectId FROM prompt.DIAObject\n"
+            "                      ORDER BY nDiaSources DESC, diaObjectId)\n"
+            "ORDER BY createdTai"
+        ),
     ),
     (
         "neighbours",
         "Probable counterparts",
-        "DIAObjects whose nearest star of the reference catalogue is probably the same thing.",
-        "SELECT TOP 100 diaObjectId, ra, dec, nearbyStar1, nearbyStar1Dist,\n"
-        "  EXP(nearbyStar1LnP) AS probability\n"
-        "FROM prompt.DIAObject\n"
-        "WHERE nearbyStar1LnP > -0.7\n"
-        "ORDER BY nearbyStar1Dist",
+        ("DIAObjects whose nearest star of the reference catalogue is probably the same thing."),
+        (
+            "SELECT TOP 100 diaObjectId, ra, dec, nearbyStar1, nearbyStar1Dist,\n"
+            "  EXP(nearbyStar1LnP) AS probability\n"
+            "FROM prompt.DIAObject\n"
+            "WHERE nearbyStar1LnP > -0.7\n"
+            "ORDER BY nearbyStar1Dist"
+        ),
     ),
     (
         "rubin",
         "The same in Rubin's names",
-        "Schema rubin has the names and units of the Vera C. Rubin Observatory.",
-        "SELECT TOP 100 diaObjectId, midpointMjdTai, band, psfFlux, psfFluxErr,\n"
-        "  scisql_nanojanskyToAbMag(scienceFlux) AS mag\n"
-        "FROM rubin.DiaSource\n"
-        "WHERE scienceFlux > 0\n"
-        "ORDER BY midpointMjdTai",
+        ("Schema rubin has the names and units of the Vera C. Rubin Observatory."),
+        (
+            "SELECT TOP 100 diaObjectId, midpointMjdTai, band, psfFlux, psfFluxErr,\n"
+            "  scisql_nanojanskyToAbMag(scienceFlux) AS mag\n"
+            "FROM rubin.DiaSource\n"
+            "WHERE scienceFlux > 0\n"
+            "ORDER BY midpointMjdTai"
+        ),
     ),
     (
         "columns",
         "What there is",
-        "Names, units and meanings of the columns of a table.",
-        "SELECT column_name, datatype, unit, ucd, description\n"
-        "FROM tap_schema.columns\n"
-        "WHERE table_name = 'prompt.DIASource'\n"
-        "ORDER BY column_index",
+        ("Names, units and meanings of the columns of a table."),
+        (
+            "SELECT column_name, datatype, unit, ucd, description\n"
+            "FROM tap_schema.columns\n"
+            "WHERE table_name = 'prompt.DIASource'\n"
+            "ORDER BY column_index"
+        ),
     ),
 )
 
@@ -93,8 +109,8 @@ def examples_page(database: str) -> str:
 <body vocab="http://www.ivoa.net/rdf/examples#">
 <h1>Queries to start from</h1>
 <p>They ask the database {escape(database)}; names without a schema mean it. With
-<code>ASOF=2026-01-01T00:00:00</code>, or the instant in the address, each gives what was known then.
-</p>
+<code>ASOF=2026-01-01T00:00:00</code>, or the instant in the address, each gives what was known
+then.</p>
 {body}
 </body></html>
 """

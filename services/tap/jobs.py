@@ -274,7 +274,7 @@ def uploads(cursor: Any, job_id: str) -> list[tuple[str, str | None, bytes]]:
 
 
 def complete(
-    cursor: Any, job_id: str, *, instant: datetime, media_type: str, rows: int, size: int,
+    cursor: Any, job_id: str, *, instant: datetime | None, media_type: str, rows: int, size: int,
     truncated: bool,
 ) -> bool:  # fmt: skip
     """Say that a job has its result; False if it was ended meanwhile."""

@@ -170,4 +170,3 @@ def refusing(handler: Handler) -> Handler:
             return refusal(error)
 
     return wrapped
-

@@ -40,7 +40,9 @@ _XML = "text/xml"
 class Streamed(Response):
     """An answer that is sent while it is made; a client that goes away ends its query."""
 
-    def __init__(self, start: Callable[[Spool], Any], outcome: Outcome, media_type: str, most: int):
+    def __init__(
+        self, start: Callable[[Spool], Any], outcome: Outcome, media_type: str, most: int
+    ) -> None:
         self.start = start
         self.outcome = outcome
         self.most = most
@@ -205,7 +207,7 @@ class TapRoutes:
         address = f"{address_of(request)}/async/{job_id}"
         given, uploads = await parameters_of(request)
         if request.method == "DELETE" or given.get("ACTION", "").upper() == "DELETE":
-            await self._kept(lambda c: (jobs.find(c, job_id), jobs.delete(c, job_id, self.folder)))
+            await self._kept(lambda c: jobs.delete(c, jobs.find(c, job_id).job_id, self.folder))
             return RedirectResponse(f"{address_of(request)}/async", 303)
         if request.method == "POST":
             return await self._changed(job_id, given, uploads, address)
@@ -245,9 +247,9 @@ class TapRoutes:
         if uploads:
             raise UsageError("tables come with the request that makes the job; make another job")
         kept = {n: given.all(n) for n in given if n not in {"PHASE", "ACTION", "WAIT"}}
-        await self._kept(
-            lambda c: (jobs.find(c, job_id), jobs.set_parameters(c, job_id, kept) if kept else None)
-        )
+        await self._kept(lambda c: jobs.find(c, job_id))
+        if kept:
+            await self._kept(lambda c: jobs.set_parameters(c, job_id, kept))
         if "PHASE" in given:
             await self._kept(lambda c: _set_phase(c, job_id, given["PHASE"]))
         return RedirectResponse(address, 303)
@@ -327,7 +329,7 @@ class TapRoutes:
         """Say whether queries would be answered."""
         _database(request)
         try:
-            instant = await self._kept(lambda cursor: _horizon(cursor))
+            instant = await self._kept(_horizon)
             available, note = True, f"answers as of {instant.isoformat()} TAI"
         except Exception as error:  # noqa: BLE001 - whatever it is, queries are not answered
             available, note = False, " ".join(str(error).split())
@@ -370,9 +372,7 @@ def _time_of(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise UsageError(
-            f"{text[:40]!r} is not a time; write 2026-01-01T00:00:00Z (UTC)"
-        ) from None
+        raise UsageError(f"{text[:40]!r} is not a time; write 2026-01-01T00:00:00Z (UTC)") from None
     return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
 
 

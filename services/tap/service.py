@@ -94,7 +94,7 @@ class TapService:
             return found
 
     def catalogue(self) -> adql.Catalogue:
-        """What can be asked, with the releases that are there."""
+        """Return what can be asked, with the releases that are there."""
         with self._making:
             if self._catalogue is None or monotonic() - self._catalogue[0] > _CATALOGUE_SECONDS:
                 releases = self.kept(_releases)
@@ -104,7 +104,9 @@ class TapService:
     def capabilities(self, address: str) -> bytes:
         """Write what the service can do."""
         udfs = [(f.signature, f.description) for fs in functions.functions().values() for f in fs]
-        offered = [(f.media_type, (f.name, *f.aliases), _IDENTIFIERS.get(f.name)) for f in formats.FORMATS]
+        offered = [
+            (f.media_type, (f.name, *f.aliases), _IDENTIFIERS.get(f.name)) for f in formats.FORMATS
+        ]
         return vosi.capabilities(address, self.limits, udfs, offered)
 
     def answer(
@@ -151,7 +153,7 @@ class TapService:
             outcome.status, outcome.message = "ERROR", " ".join(str(error).split())
             raise
         else:
-            return form.media_type
+            return str(form.media_type)
         finally:
             if asked is not None:
                 self.log(asked, outcome, "async", f"job {job.job_id}", monotonic() - started)

@@ -35,8 +35,7 @@ class Limits:
 
 
 def _interface(parent: Any, url: str, use: str = "full", **attributes: str) -> None:
-    kind = "vs:ParamHTTP" if use == "base" else "vs:ParamHTTP"
-    element = xml.add(parent, "interface", **{xml.TYPE: kind, **attributes})
+    element = xml.add(parent, "interface", **{xml.TYPE: "vs:ParamHTTP", **attributes})
     xml.add(element, "accessURL", url, use=use)
 
 

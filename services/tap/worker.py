@@ -1,4 +1,4 @@
-"""Threads that run jobs, and one that listens: for new jobs, for the end of others, for old ones."""
+"""Threads that run jobs, and one that listens for new jobs, ended ones and old ones."""
 
 import contextlib
 import logging
@@ -153,7 +153,7 @@ class Workers:
                 path.unlink(missing_ok=True)
         except psycopg2.OperationalError:
             raise  # the session of the service: another worker takes over
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a job says why it failed
             if self._stopping.is_set():
                 return
             if not outcome.message:

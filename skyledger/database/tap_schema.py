@@ -246,7 +246,7 @@ def refresh(cursor: Any) -> None:
 
 
 def _joins(schema: str, there: set[str], keys: dict[str, Any], pairs: list[Any]) -> None:
-    """Joins that the dictionary knows between relations of one schema."""
+    """Add the joins that the dictionary knows between relations of one schema."""
     for name in sorted(there & set(dd.shipped().relations)):
         for foreign in dd.shipped()[name].foreign_keys:
             if foreign.relation not in there:
@@ -352,7 +352,9 @@ def items() -> list[Item]:
         view = f"tap_schema.{name}"
         shown = ",\n  ".join(f"{expression} AS {column}" for column, expression, _ in columns)
         comments = [f"COMMENT ON VIEW {view} IS {quote(said)};"]
-        comments += [f"COMMENT ON COLUMN {view}.{c} IS {quote(f'{c}: {said}')};" for c, _, said in columns]
+        comments += [
+            f"COMMENT ON COLUMN {view}.{c} IS {quote(f'{c}: {said}')};" for c, _, said in columns
+        ]
         text = f"CREATE VIEW {view} AS\nSELECT {shown}\nFROM {source};\n" + "\n".join(comments)
         found.append(Item(view, "view", text))
     return found

@@ -21,9 +21,7 @@ def service(server, template, tmp_path_factory) -> Iterator[Service]:
     ra, dec = positions()
     desk = Desk(connection)
     epochs = tuple(
-        desk.publish(
-            k, source_rows(k, ra, dec, 100.0 * k + np.arange(SOURCES), MJD + k), MJD + k
-        )
+        desk.publish(k, source_rows(k, ra, dec, 100.0 * k + np.arange(SOURCES), MJD + k), MJD + k)
         for k in (1, 2, 3)
     )
     connection.close()
