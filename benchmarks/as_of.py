@@ -262,12 +262,11 @@ def counts(bench: Bench) -> tuple[float, list[dict[str, float]]]:
     for k in (0.02, 0.25, 0.5, 0.75, 0.98):
         t = first + (last - first) * k
         past = f"SELECT count(*) FROM prompt_at.diaobject({at(t)})"
-        # deletedTai alone chooses the partitions; the condition on the quarter keeps only those.
-        month = (t.month - 1) // 3 * 3 + 1
-        quarter = at(t.replace(month=month, day=1, hour=0, minute=0, second=0, microsecond=0))
+        # deletedTai alone chooses the partitions, one a year; this condition keeps whole ones.
+        year = at(t.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0))
         plain = (
             "SELECT (SELECT count(*) FROM prompt_store.diaobject) + "
-            f"(SELECT count(*) FROM prompt_store.diaobject_history WHERE deletedtai >= {quarter})"
+            f"(SELECT count(*) FROM prompt_store.diaobject_history WHERE deletedtai >= {year})"
         )
         rival = (
             f"SELECT count(*) FROM public.versions WHERE createdtai <= {at(t)} "

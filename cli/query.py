@@ -10,9 +10,8 @@ from rich.table import Table
 
 from services import formats
 from skyledger import virtual
-from skyledger.answers import Answer, run
+from skyledger.answers import Answer, run, to_chunk
 from skyledger.database import connection, schema
-from skyledger.errors import UsageError
 
 app = typer.Typer()
 _ROWS_SHOWN = 200
@@ -62,8 +61,7 @@ def query(
 ) -> None:
     """Ask the database; the answer states its instant and can be had again with it."""
     database = virtual.parse(db)
-    if format != "table" and format not in formats.NAMES:
-        raise UsageError(f"--format {format} is not known; use table, {', '.join(formats.NAMES)}")
+    wanted = None if format == "table" else formats.resolve(format)
     opened = connection.connect_reader()
     try:
         schema.check(opened)
@@ -71,11 +69,13 @@ def query(
         answer = run(opened, statement, database)
     finally:
         opened.close()
-    if format == "table":
+    if wanted is None:
         print_table(answer, Console(width=None if sys.stdout.isatty() else 200))
         return
-    content = formats.write(answer, format)
+    said = formats.Statement(answer.database, answer.instant, query=statement)
+    content = formats.write(wanted, answer.columns, [to_chunk(answer)], said)
     if output is not None:
-        output.write_bytes(content)
+        with output.open("wb") as file:
+            file.writelines(content)
         return
-    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.writelines(content)

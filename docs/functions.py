@@ -27,7 +27,7 @@ TOPICS = {
     "Averages": r"(weighted_(mean|mean_err|chi2)$|sample_sigma|n_used$)",
     "Covariances and shapes": r"(cov_|axis_ratio|position_angle)",
     "Surface brightness": r"(annulus_|aperture_)",
-    "Sky": r"(separation|in_cone|polygon|propagate_)",
+    "Sky": r"(separation|in_cone|polygon|box_|propagate_)",
     "Solar System": r"(earth_position|phase_angle|hg1|reduced_mag|absolute_mag|apparent_mag)",
     "Time": r"(tai_|utc_|mjd_|leap_)",
     "Identifiers": r"(.*_id$|id_|object_|source_|visit_|ccd_visit_|night_of)",

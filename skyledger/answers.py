@@ -56,13 +56,22 @@ _NUMPY: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class ResultColumn:
-    """A column of an answer; ``name`` is in the dictionary's spelling where it is known."""
+    """A column of an answer; ``name`` is in the dictionary's spelling where it is known.
+
+    ``type`` is PostgreSQL's name of it (``double precision``, ``bigint[]``, ``text`` ...), or
+    ``spoint``, ``scircle``, ``spoly`` for a shape that is sent as an array of degrees: longitude
+    and latitude, those and the radius, those of each corner. ``arraysize`` and ``xtype`` are
+    those of VOTable and DALI where the type alone does not say them.
+    """
 
     name: str
     type: str
     unit: str | None = None
     ucd: str | None = None
     description: str | None = None
+    utype: str | None = None
+    arraysize: str | None = None
+    xtype: str | None = None
 
 
 @dataclass(frozen=True)
@@ -231,6 +240,39 @@ def _column(column: ResultColumn, values: list[Any]) -> MaskedColumn:
 def transposed(answer: Answer) -> list[list[Any]]:
     """Values of an answer by column."""
     return [[row[k] for row in answer.rows] for k in range(len(answer.columns))]
+
+
+def _masked(kind: str, values: list[Any]) -> Any:
+    """Values of one column as :mod:`skyledger.binary` hands them on."""
+    gone = [v is None for v in values]
+    if kind == "timestamp":
+        return np.ma.MaskedArray(np.array(values, dtype="datetime64[us]"), mask=gone)
+    if kind in _NUMPY:
+        given = [0 if v is None else v for v in values]
+        return np.ma.MaskedArray(np.array(given, dtype=_NUMPY[kind]), mask=gone)
+    shape = kind in {"spoint", "scircle", "spoly"}
+    element = np.float64 if shape else _NUMPY.get(kind.removesuffix("[]"))
+    boxed = np.empty(len(values), dtype=object)
+    for i, value in enumerate(values):
+        if value is None:
+            continue
+        if element is not None:
+            flat = np.array([0 if e is None else e for e in value], dtype=element)
+            boxed[i] = np.ma.MaskedArray(flat, mask=[e is None for e in value])
+        elif kind == "text[]":
+            boxed[i] = list(value)
+        else:
+            boxed[i] = bytes(value) if kind == "bytea" else as_text(value)
+    return np.ma.MaskedArray(boxed, mask=gone)
+
+
+def to_chunk(answer: Answer) -> dict[str, Any]:
+    """Answer as one chunk of columns, in the types of :mod:`skyledger.binary`.
+
+    The keys are the places of the columns, as an answer may have two of one name.
+    """
+    columns = zip(answer.columns, transposed(answer), strict=True)
+    return {f"{k}": _masked(column.type, values) for k, (column, values) in enumerate(columns)}
 
 
 def to_table(answer: Answer) -> Table:

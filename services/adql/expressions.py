@@ -1,6 +1,7 @@
 """Grammar of values and conditions: recursive descent, one method a level of precedence."""
 
 from collections.abc import Callable
+from functools import cached_property
 
 from services.adql import tree
 from services.adql.errors import AdqlError
@@ -57,6 +58,26 @@ TYPES = {
     "POLYGON": "polygon",
 }
 _COMPARISONS = frozenset(("=", "<>", "!=", "<", ">", "<=", ">="))
+_CLAUSES = frozenset(
+    (
+        "SELECT",
+        "FROM",
+        "WHERE",
+        "GROUP",
+        "HAVING",
+        "ORDER",
+        "OFFSET",
+        "AND",
+        "OR",
+        "AS",
+        "ON",
+        "UNION",
+        "INTERSECT",
+        "EXCEPT",
+        "JOIN",
+        "USING",
+    )
+)
 _INSTEAD = {
     "CASE": "CASE is not ADQL; COALESCE, or a UNION ALL of queries with other conditions, may do",
     "NULL": "NULL is no value in ADQL; test with IS NULL or IS NOT NULL",
@@ -137,7 +158,7 @@ class ExpressionGrammar:
         if token.kind in {"name", "quoted"}:
             self.at += 1
             return tree.Name(token.offset, token.text, token.kind == "quoted")
-        if token.kind == "word":
+        if token.kind == "word" and token.text not in _CLAUSES:
             raise self.error(
                 f"{token.text} is a reserved word and cannot be {what} as it is; write it in "
                 f'double quotes, "{token.text.lower()}"'
@@ -305,7 +326,7 @@ class ExpressionGrammar:
                 return first.text in {"SELECT", "WITH"}
             if first.kind != "sign" or first.text != "(":
                 return False
-            closing = self._closing(at + 1)
+            closing = self._closings.get(at + 1, len(self.tokens))
             after = self.tokens[closing + 1 : closing + 2]
             if not after or after[0].text in {"UNION", "EXCEPT", "INTERSECT", "ORDER", "OFFSET"}:
                 return bool(after) and after[0].kind == "word"
@@ -314,16 +335,18 @@ class ExpressionGrammar:
             at += 1
         return False
 
-    def _closing(self, at: int) -> int:
-        """Index of the parenthesis that closes the one at ``at``, or of the end."""
-        depth = 0
-        for k in range(at, len(self.tokens)):
-            token = self.tokens[k]
+    @cached_property
+    def _closings(self) -> dict[int, int]:
+        """Index of the parenthesis that closes each one, by its index."""
+        opened: list[int] = []
+        found = {}
+        for k, token in enumerate(self.tokens):
             if token.kind == "sign":
-                depth += (token.text == "(") - (token.text == ")")
-                if depth == 0:
-                    return k
-        return len(self.tokens) - 1
+                if token.text == "(":
+                    opened.append(k)
+                elif token.text == ")" and opened:
+                    found[opened.pop()] = k
+        return found
 
     # -- values
 
@@ -447,7 +470,7 @@ class ExpressionGrammar:
                 f"{word} is a function of ADQL, '(' is missing behind it; a column of this name is "
                 f'written in double quotes, "{word.lower()}"'
             )
-        if word in {"FROM", "WHERE", "GROUP", "ORDER", "HAVING", "AND", "OR", "AS", "UNION", "ON"}:
+        if word in _CLAUSES:
             raise self.error(f"a value is missing before {word}")
         if called:
             raise self.error(f"{word} is not a function of ADQL")

@@ -217,10 +217,12 @@ def _shipped(name: str) -> list[Function]:
     """Functions of schema science that a file makes and queries can call."""
     path = db_dir() / "functions" / "science" / name
     found = []
-    for kind, function, arguments, made, rest, comment in _MADE.findall(
+    for kind, function, listed, made, rest, comment in _MADE.findall(
         path.read_text(encoding="utf-8")
     ):
-        returns = made
+        arguments, returns = (
+            text.replace("timestamp without time zone", "timestamp") for text in (listed, made)
+        )
         if kind == "AGGREGATE":
             final = re.search(r"FINALFUNC = (?:science\.)?(\w+)", rest)
             returns = "bigint" if function == "n_used" else "double precision" if final else ""

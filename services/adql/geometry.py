@@ -82,9 +82,8 @@ def polygon(corners: list[Value]) -> Value:
     if all(c.lon is not None and c.lat is not None for c in corners):
         flat = [v.sql for c in corners for v in (c.lon, c.lat) if v is not None]
         array = f"ARRAY[{', '.join(flat)}]::float8[]"
-        radians = ", ".join(f"radians({sql})" for sql in flat)
-        return Value(f"spoly(ARRAY[{radians}]::float8[])", "polygon", "deg", array=array)
-    array = "(" + " || ".join(c.array for c in corners) + ")"
+    else:
+        array = "(" + " || ".join(c.array for c in corners) + ")"
     return Value(f"science.polygon({array})", "polygon", "deg", array=array)
 
 
@@ -93,13 +92,13 @@ def box(centre: Value, width: Value, height: Value) -> Value:
     for size, what in ((width, "width"), (height, "height")):
         _number(size, f"the {what} of a box", 0, 180)
     lon, lat = coordinate(centre, 1), coordinate(centre, 2)
-    array = f"science.box({lon.sql}, {lat.sql}, {width.sql}, {height.sql})"
+    array = f"science.box_corners({lon.sql}, {lat.sql}, {width.sql}, {height.sql})"
     return Value(f"science.polygon({array})", "polygon", "deg", array=array)
 
 
 def from_array(value: Value) -> Value:
     """Make a geometry of a column that keeps it as an array of degrees."""
-    a = value.sql
+    a = f"({value.sql})"
     if value.xtype == "point":
         found = Value(f"spoint(radians({a}[1]), radians({a}[2]))", "point")
         found.lon = Value(f"{a}[1]", "double precision", "deg")
@@ -109,7 +108,12 @@ def from_array(value: Value) -> Value:
         found = circle(centre, Value(f"{a}[3]", "double precision"))
     else:
         found = Value(f"science.polygon({a})", "polygon")
-    found.array, found.unit, found.ucd, found.description = a, "deg", value.ucd, value.description
+    found.array, found.unit, found.ucd, found.description = (
+        value.sql,
+        "deg",
+        value.ucd,
+        value.description,
+    )
     return found
 
 

@@ -159,7 +159,7 @@ class QueryGrammar(ExpressionGrammar):
         return found
 
     def _no_from(self) -> None:
-        if self.token.kind == "end" or self.sees(")", "WHERE", ";"):
+        if self.token.kind == "end" or self.sees("WHERE", ";") or (self.depth and self.sees(")")):
             raise self.error("FROM and the name of a table are missing")
         raise self.error(f"FROM or a comma is missing; found {self.shown()}")
 

@@ -31,6 +31,9 @@ _MIRROR = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "<>": "<>", "!=
 _MATHS = {"CEILING": "ceil", "LOG": "ln", "LOG10": "log", "TRUNCATE": "trunc"}
 
 
+_FORMS = ("(lon, lat)", "(lon, lat, radius)", "(lon, lat, width, height)")  # in degrees
+
+
 class Terms:
     """Translates values and conditions within a scope."""
 
@@ -53,7 +56,7 @@ class Terms:
         scope = self.scope
         mark = len(scope.loose)
         found = getattr(self, "_" + type(node).__name__.lower())(node)
-        if scope.groups and found.sql in scope.groups:
+        if scope.groups and (found.array or found.sql) in scope.groups:
             del scope.loose[mark:]
         return found  # type: ignore[no-any-return]
 
@@ -431,10 +434,11 @@ class Terms:
             values = [self.number(a, node.name) for a in arguments]
             return [self._made(geo.point, arguments[0], *values[:2]), *values[2:]]
         if len(arguments) == sizes + 1 and sizes:
+            if isinstance(arguments[0], tree.Number) or self.value(arguments[0]).type in RANKS:
+                raise self.error(f"{node.name} is written {node.name}{_FORMS[sizes]}", node.offset)
             centre = self.geometry(arguments[0], "point")
             return [centre, *(self.number(a, node.name) for a in arguments[1:])]
-        wanted = {0: "(lon, lat)", 1: "(lon, lat, radius)", 2: "(lon, lat, width, height)"}[sizes]
-        raise self.error(f"{node.name} is written {node.name}{wanted}, in degrees", node.offset)
+        raise self.error(f"{node.name} is written {node.name}{_FORMS[sizes]}", node.offset)
 
     def _f_point(self, node: tree.Call) -> Value:
         return self._centred(node, 0)[0]

@@ -211,8 +211,11 @@ class _Translation(Terms):
     ) -> _Result:
         """Translate what is no plain SELECT, with the order and the cuts of the whole."""
         if isinstance(body, tree.Query):
-            inner = self.query(body)
-            found = replace(inner, sql=f"({inner.sql})", top=None, ordered=False)
+            found = self.query(body)
+            if not (node.order or node.offset_rows or rows is not None):
+                return found
+            inner = f"SELECT * FROM ({found.sql}) AS {self.alias('t')}"
+            found = replace(found, sql=inner, top=None, ordered=False)
         else:
             found = self._united(body)
         order = [self._position(o, found.columns) for o in node.order]

@@ -30,6 +30,7 @@ TABLE = (
 
 NOT_INLINED = {
     "aperture_flux": "sums over an array with a sub-select",
+    "box_corners": "collects corners with a sub-select",
     "covering_visits": "returns rows; inlined in FROM, see test_light_curve.py",
     "earth_position": "five orbits in a loop, in PL/pgSQL",
     "flag_names": "reads a table with a sub-select",
@@ -39,6 +40,7 @@ NOT_INLINED = {
     "light_curve": "returns rows; inlined in FROM, see test_light_curve.py",
     "object_history": "returns rows; inlined in FROM",
     "polygon": "collects vertices with a sub-select",
+    "polygon_centroid": "sums over sides with a sub-select",
     "tai_now": "volatile: the clock is read once and used twice",
     "mjd_now": "volatile, through tai_now",
     "upper_limits": "returns rows; inlined in FROM, see test_light_curve.py",

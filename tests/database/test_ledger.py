@@ -457,32 +457,45 @@ def test_late_visits_land_in_the_partition_of_their_month_and_keep_earlier_answe
     assert desk.all("SELECT * FROM prompt_at.diaobject(%s)", first) == before
 
 
-def test_history_has_a_partition_a_quarter_and_completes_one_that_was_begun_by_months(desk):
-    # The day of 2003-05-20 is in the second quarter; a month of the third is there from before.
+def test_history_has_a_partition_a_year_and_completes_one_that_was_begun_by_months(desk):
+    # A month of 2003 is there from before, which is in its third quarter.
+    epoch = desk.publish(1, source_rows(1, [10.0], [0.0], [100.0], MJD), MJD)
+    before = desk.all("SELECT * FROM prompt_at.diaobject(%s)", epoch)
     with desk.connection.cursor() as cursor:
         cursor.execute(
             "CREATE TABLE prompt_store.diaobject_history_p200308 PARTITION OF "
             "prompt_store.diaobject_history FOR VALUES FROM ('2003-08-01') TO ('2003-09-01')"
         )
-        days = (float(Time("2003-05-20").mjd), float(Time("2003-10-05").mjd))
+        days = (float(Time("2002-11-20").mjd), float(Time("2004-01-05").mjd))
         cursor.execute("SELECT ledger.ensure_partitions(%s, %s)", days)
         cursor.execute("SELECT ledger.ensure_partitions(%s, %s)", days)
         assert cursor.fetchone() == (0,)
-        cursor.execute(
-            "SELECT substring(relname FROM '_(p2003.*)$'), pg_get_expr(relpartbound, oid) "
-            "FROM pg_class WHERE relname LIKE 'diaobject_history_p2003__' ORDER BY 2"
-        )
-        made = dict(cursor.fetchall())
-    assert made == {
-        name: f"FOR VALUES FROM ('2003-{first:02}-01 00:00:00') TO ('{end} 00:00:00')"
-        for name, first, end in (
-            ("p2003q2", 4, "2003-07-01"),
-            ("p200307", 7, "2003-08-01"),
-            ("p200308", 8, "2003-09-01"),
-            ("p200309", 9, "2003-10-01"),
-            ("p2003q4", 10, "2004-01-01"),
-        )
-    }
+        for relation, begun in (("diaobject", True), ("visit", False)):
+            cursor.execute(
+                "SELECT substring(relname FROM '_(p200.*)$'), pg_get_expr(relpartbound, oid) "
+                f"FROM pg_class WHERE relname ~ '^{relation}_history_p200[0-9q]*$'"
+            )
+            assert dict(cursor.fetchall()) == {
+                name: f"FOR VALUES FROM ('{first} 00:00:00') TO ('{end} 00:00:00')"
+                for name, first, end in (
+                    ("p2002", "2002-01-01", "2003-01-01"),
+                    *(
+                        (
+                            ("p2003q1", "2003-01-01", "2003-04-01"),
+                            ("p2003q2", "2003-04-01", "2003-07-01"),
+                            ("p200307", "2003-07-01", "2003-08-01"),
+                            ("p200308", "2003-08-01", "2003-09-01"),
+                            ("p200309", "2003-09-01", "2003-10-01"),
+                            ("p2003q4", "2003-10-01", "2004-01-01"),
+                        )
+                        if begun
+                        else (("p2003", "2003-01-01", "2004-01-01"),)
+                    ),
+                    ("p2004", "2004-01-01", "2005-01-01"),
+                )
+            }
+    desk.connection.commit()
+    assert desk.all("SELECT * FROM prompt_at.diaobject(%s)", epoch) == before
 
 
 @pytest.mark.requirement("L1DB-03", "GEN-24")

@@ -307,6 +307,7 @@ def test_tables_and_columns_named_on_the_pages_exist() -> None:
     columns |= {"fpC", "fpM", "psField", "tsField"}  # files of SDSS
     columns |= {"fluxErr"}  # of science.light_curve
     columns |= {"diaCharacterizationCutoff"}  # a parameter of the DPDD
+    columns |= {"unicodeChar", "unsignedByte"}  # types of VOTable
     camel = re.compile(r"`([a-z]+(?:[A-Z][A-Za-z0-9]*)+)`")
     for name, text in written_pages().items():
         if name.endswith(("dataset.md", "truth.md", "house.md", "reference-catalogue.md")):

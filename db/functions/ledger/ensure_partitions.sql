@@ -1,8 +1,9 @@
 -- ensure_partitions: makes the partitions that observations or publications of the days from
 -- first_mjd to last_mjd (TAI) need. Called ahead of time, and by loaders before they take the
 -- publication lock. Tables of measurements have one a month (design section 3: ids carry the night,
--- so an id range is a month); history has one a quarter of deletedTai, since a query as of an instant
--- opens all from there on. Quarters of which months were made before are completed by months.
+-- so an id range is a month); history has one a year of deletedTai, since a query as of an instant
+-- opens all from there on. A year of which quarters or months are there from before is completed by
+-- quarters, such a quarter by months.
 CREATE OR REPLACE FUNCTION ledger.ensure_partitions(first_mjd double precision, last_mjd double precision)
 RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_catalog
@@ -32,19 +33,25 @@ BEGIN
       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
       WHERE n.nspname = 'prompt_store' AND c.relkind = 'p'
     LOOP
-      part := t.name || '_p' || to_char(month, 'YYYYMM');
+      part := t.name || to_char(month, '"_p"YYYYMM');
       first := month;
       next := (month + interval '1 month')::date;
       CONTINUE WHEN to_regclass('prompt_store.' || part) IS NOT NULL;
-      IF t.by_time AND NOT EXISTS (
-        SELECT FROM generate_series(0, 2) AS k
-        WHERE to_regclass(format('prompt_store.%s_p%s', t.name,
-          to_char(date_trunc('quarter', month) + k * interval '1 month', 'YYYYMM'))) IS NOT NULL)
-      THEN
-        part := t.name || '_p' || to_char(month, 'YYYY"q"Q');
-        first := date_trunc('quarter', month)::date;
-        next := (first + interval '3 months')::date;
-        CONTINUE WHEN to_regclass('prompt_store.' || part) IS NOT NULL;
+      IF t.by_time THEN
+        CONTINUE WHEN to_regclass('prompt_store.' || t.name || to_char(month, '"_p"YYYY')) IS NOT NULL
+          OR to_regclass('prompt_store.' || t.name || to_char(month, '"_p"YYYY"q"Q')) IS NOT NULL;
+        -- The widest that does not hold another.
+        SELECT t.name || to_char(month, w.form), w.first, w.first + w.span INTO part, first, next
+        FROM (
+          SELECT span, form, date_trunc(unit, month) AS first
+          FROM (VALUES ('year', interval '1 year', '"_p"YYYY'), ('quarter', '3 months', '"_p"YYYY"q"Q'),
+            ('month', '1 month', '"_p"YYYYMM')) AS v (unit, span, form)
+        ) AS w
+        WHERE NOT EXISTS (
+          SELECT FROM generate_series(w.first, w.first + w.span - interval '1 month', '1 month') AS held,
+            (VALUES ('"_p"YYYY"q"Q'), ('"_p"YYYYMM')) AS n (form)
+          WHERE to_regclass('prompt_store.' || t.name || to_char(held, n.form)) IS NOT NULL)
+        ORDER BY w.span DESC LIMIT 1;
       END IF;
       -- Made apart and attached: that locks out nobody who reads, whereas PARTITION OF would wait
       -- for every query, and every query for it.

@@ -15,6 +15,7 @@ DECLARE
   slot_number CONSTANT smallint := staging.take();
   attempts CONSTANT integer := 10;
   missing bigint;
+  losers bigint[];
   crowded bigint;
   visit bigint;
   opened bigint;
@@ -25,8 +26,8 @@ BEGIN
     BEGIN
       SELECT b.batch INTO opened
       FROM ledger.open_batch('relink', NULL, '{}', 'relink', slot_number) AS b;
-      IF staging.reassign(slot_number, in_sources, in_ssobjects, in_objects)
-        <> cardinality(in_sources) THEN
+      losers := staging.reassign(slot_number, in_sources, in_ssobjects, in_objects);
+      IF cardinality(losers) <> cardinality(in_sources) THEN
         SELECT i INTO missing FROM unnest(in_sources) AS i WHERE i NOT IN (
           SELECT s.diasourceid FROM staging.diasource AS s WHERE s.slot = slot_number) LIMIT 1;
         RAISE EXCEPTION 'diaSourceId % is not in the database', missing
@@ -44,7 +45,7 @@ BEGIN
         (SELECT array_agg(s.diasourceid) FROM staging.diasource AS s
          JOIN prompt_store.sssource AS o ON o.diasourceid = s.diasourceid
          WHERE s.slot = slot_number AND o.ssobjectid IS DISTINCT FROM s.ssobjectid), true);
-      PERFORM staging.recompute(slot_number);
+      PERFORM staging.recompute(slot_number, losers);
       -- Only objects that gain sources can become crowded.
       SELECT m.diaobjectid, science.ccd_visit_visit(m.ccdvisitid) INTO crowded, visit
       FROM (

@@ -2,6 +2,9 @@
 -- or new, are in one chunk, so no epoch shows an object with half of its sources. A chunk is
 -- larger than chunk_size only where a single closed set is. Sources that have the owner already are
 -- left out, so a repetition changes nothing.
+--
+-- DIAObjects that only end need no computation, which costs a chunk more to begin than to do: what
+-- leaves an object with data, or gives one a source, is gathered in the last chunks.
 -- needs: staging.components
 CREATE OR REPLACE FUNCTION ledger.relink_chunks(
   in_sources bigint[], in_ssobjects bigint[], in_objects bigint[], chunk_size integer)
@@ -31,12 +34,20 @@ BEGIN
     RETURN;
   END IF;
   RETURN QUERY
-  WITH labelled AS (
-    SELECT * FROM unnest(in_sources, in_ssobjects, in_objects,
-      staging.components(new_owners, old_owners)) AS l(source, ssobject, object, label)
+  WITH labelled AS MATERIALIZED (
+    SELECT * FROM unnest(in_sources, in_ssobjects, in_objects, old_owners,
+      staging.components(new_owners, old_owners)) AS l(source, ssobject, object, old, label)
+  ), loser AS (
+    SELECT old, count(*) AS n, min(label) AS label FROM labelled WHERE old >= 0 GROUP BY old
+  ), going_on AS MATERIALIZED (
+    SELECT l.label FROM loser AS l CROSS JOIN LATERAL (SELECT FROM prompt_store.diaobject AS o
+      WHERE o.diaobjectid = l.old AND o.ndiasources > l.n OFFSET 0) AS o
+    UNION
+    SELECT label FROM labelled WHERE object IS NOT NULL
   ), sized AS (
-    SELECT label, (sum(count(*)) OVER (ORDER BY label) - 1)::bigint / chunk_size AS chunk
-    FROM labelled GROUP BY label
+    SELECT label, (sum(count(*)) OVER (ORDER BY going_on, label) - 1)::bigint / chunk_size AS chunk
+    FROM (SELECT label, label IN (SELECT g.label FROM going_on AS g) AS going_on FROM labelled) AS l
+    GROUP BY going_on, label
   )
   SELECT array_agg(source), array_agg(ssobject), array_agg(object)
   FROM (SELECT * FROM labelled JOIN sized USING (label) ORDER BY chunk, source) AS l

@@ -94,7 +94,7 @@ BEGIN
     JOIN pg_inherits AS i ON i.inhparent = c.oid
     JOIN pg_class AS part ON part.oid = i.inhrelid
     CROSS JOIN LATERAL (
-      -- A month such as p202611, a quarter such as p2026q4.
+      -- A month such as p202611, a quarter such as p2026q4, a year such as p2026.
       SELECT to_date(substring(part.relname FROM '_p(\d{6})$'), 'YYYYMM') AS first,
         interval '1 month' AS span
       WHERE part.relname ~ '_p\d{6}$'
@@ -102,6 +102,9 @@ BEGIN
       SELECT make_date(substring(part.relname FROM '_p(\d{4})q\d$')::integer,
           3 * right(part.relname, 1)::integer - 2, 1), interval '3 months'
       WHERE part.relname ~ '_p\d{4}q\d$'
+      UNION ALL
+      SELECT make_date(right(part.relname, 4)::integer, 1, 1), interval '1 year'
+      WHERE part.relname ~ '_p\d{4}$'
     ) AS p
     WHERE c.relnamespace = 'prompt_store'::regnamespace AND c.relkind = 'p'
       -- Data observed or published long from now may have partitions of their own.
