@@ -31,8 +31,8 @@ EXAMPLES = (
         "bright-tonight",
         "What brightened",
         (
-            "DIASources of the last day of observation at a signal-to-noise ratio above 20, with the "
-            "magnitude of the difference."
+            "DIASources of the last day of observation with a signal-to-noise ratio above 20, "
+            "and the magnitude of the difference."
         ),
         (
             "SELECT TOP 100 diaSourceId, diaObjectId, ra, dec, band, snr, psMag\n"

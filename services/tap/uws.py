@@ -16,8 +16,8 @@ def time(instant: datetime | None) -> str | None:
     return None if instant is None else f"{instant.isoformat(timespec='milliseconds')}Z"
 
 
-def _link(parent: Any, name: str, address: str, **attributes: str) -> Any:
-    return xml.add(parent, name, **{_TYPE: "simple", _HREF: address}, **attributes)
+def _link(parent: Any, name: str, address: str, given: Mapping[str, str]) -> Any:
+    return xml.add(parent, name, None, {_TYPE: "simple", _HREF: address, **given})
 
 
 def shown(parameters: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
@@ -28,19 +28,20 @@ def shown(parameters: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
 def _parameters(parent: Any, job: Job) -> None:
     element = xml.add(parent, "uws:parameters")
     for name, value in shown(job.parameters):
-        xml.add(element, "uws:parameter", value, id=name)
+        xml.add(element, "uws:parameter", value, {"id": name})
 
 
 def _results(parent: Any, job: Job, address: str) -> None:
     element = xml.add(parent, "uws:results")
     if job.phase == "COMPLETED":
-        attributes = {"id": "result", "mime-type": job.media_type or ""}
-        _link(element, "uws:result", f"{address}/results/result", **attributes, size=str(job.size))
+        size = {"size": str(job.size)}
+        attributes = {"id": "result", "mime-type": job.media_type or "", **size}
+        _link(element, "uws:result", f"{address}/results/result", attributes)
 
 
 def _error(parent: Any, job: Job) -> None:
     if job.phase == "ERROR":
-        element = xml.add(parent, "uws:errorSummary", type="fatal", hasDetail="true")
+        element = xml.add(parent, "uws:errorSummary", None, {"type": "fatal", "hasDetail": "true"})
         xml.add(element, "uws:message", job.message or "no reason is known")
 
 
@@ -78,7 +79,7 @@ def list_document(jobs: Sequence[Job], address: str) -> bytes:
     """Write a list of jobs; ``address`` is where the list lies."""
     root = xml.root("uws:jobs", version="1.1")
     for job in jobs:
-        element = _link(root, "uws:jobref", f"{address}/{job.job_id}", id=job.job_id)
+        element = _link(root, "uws:jobref", f"{address}/{job.job_id}", {"id": job.job_id})
         xml.add(element, "uws:phase", job.phase)
         if job.run_id:
             xml.add(element, "uws:runId", job.run_id)
@@ -92,7 +93,7 @@ def parameters_document(job: Job) -> bytes:
     """Write the parameters of a job."""
     root = xml.root("uws:parameters")
     for name, value in shown(job.parameters):
-        xml.add(root, "uws:parameter", value, id=name)
+        xml.add(root, "uws:parameter", value, {"id": name})
     return xml.document(root)
 
 

@@ -1,6 +1,6 @@
 """What a TAP service says of itself: VOSI 1.1 and TAPRegExt 1.0 documents."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ _FEATURES = {
     "features-adql-offset": ("OFFSET",),
 }  # fmt: skip
 _STANDARD = "ivo://ivoa.net/std/TAPRegExt#"
+_NONE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class Limits:
     upload_bytes: int
 
 
-def _interface(parent: Any, url: str, use: str = "full", **attributes: str) -> None:
-    element = xml.add(parent, "interface", **{xml.TYPE: "vs:ParamHTTP", **attributes})
-    xml.add(element, "accessURL", url, use=use)
+def _interface(parent: Any, url: str, use: str = "full", given: Mapping[str, str] = _NONE) -> None:
+    element = xml.add(parent, "interface", None, {xml.TYPE: "vs:ParamHTTP", **given})
+    xml.add(element, "accessURL", url, {"use": use})
 
 
 def capabilities(
@@ -63,35 +64,35 @@ def capabilities(
         ("VOSI#tables-1.1", "tables"),
         ("DALI#examples", "examples"),
     ):
-        element = xml.add(root, "capability", standardID=f"ivo://ivoa.net/std/{name}")
-        _interface(element, f"{base}/{place}", version="1.1" if "tables" in name else "1.0")
-    tap = xml.add(
-        root, "capability", standardID="ivo://ivoa.net/std/TAP", **{xml.TYPE: "tr:TableAccess"}
-    )
-    _interface(tap, base, use="base", role="std", version="1.1")
+        element = xml.add(root, "capability", None, {"standardID": f"ivo://ivoa.net/std/{name}"})
+        version = "1.1" if "tables" in name else "1.0"
+        _interface(element, f"{base}/{place}", given={"version": version})
+    standard = {"standardID": "ivo://ivoa.net/std/TAP", xml.TYPE: "tr:TableAccess"}
+    tap = xml.add(root, "capability", None, standard)
+    _interface(tap, base, "base", {"role": "std", "version": "1.1"})
     language = xml.add(tap, "language")
     xml.add(language, "name", "ADQL")
     for version in ("2.1", "2.0"):
         identifier = {"ivo-id": f"ivo://ivoa.net/std/ADQL#v{version}"}
-        xml.add(language, "version", version, **identifier)
+        xml.add(language, "version", version, identifier)
     xml.add(language, "description", "Astronomical Data Query Language, 2.1 complete")
-    features = xml.add(language, "languageFeatures", type=f"{_STANDARD}features-udf")
+    features = xml.add(language, "languageFeatures", None, {"type": f"{_STANDARD}features-udf"})
     for form, description in functions:
         feature = xml.add(features, "feature")
         xml.add(feature, "form", form)
         xml.add(feature, "description", description)
     for kind, forms in _FEATURES.items():
-        features = xml.add(language, "languageFeatures", type=_STANDARD + kind)
+        features = xml.add(language, "languageFeatures", None, {"type": _STANDARD + kind})
         for form in forms:
             xml.add(xml.add(features, "feature"), "form", form)
-    for media_type, names, identifier in formats:
-        given = {"ivo-id": identifier} if identifier else {}
-        output = xml.add(tap, "outputFormat", **given)
+    for media_type, names, known in formats:
+        given = {"ivo-id": known} if known else {}
+        output = xml.add(tap, "outputFormat", None, given)
         xml.add(output, "mime", media_type)
         for name in names:
             xml.add(output, "alias", name)
     for method in ("inline", "http", "https"):
-        xml.add(tap, "uploadMethod", **{"ivo-id": f"{_STANDARD}upload-{method}"})
+        xml.add(tap, "uploadMethod", None, {"ivo-id": f"{_STANDARD}upload-{method}"})
     for name, default, hard in (
         ("retentionPeriod", limits.retention_seconds, limits.retention_seconds),
         ("executionDuration", limits.seconds, limits.most_seconds),
@@ -100,11 +101,11 @@ def capabilities(
         xml.add(element, "default", default)
         xml.add(element, "hard", hard)
     output = xml.add(tap, "outputLimit")
-    xml.add(output, "default", parameters.DEFAULT_ROWS, unit="row")
-    xml.add(output, "hard", parameters.MOST_ROWS, unit="row")
+    xml.add(output, "default", parameters.DEFAULT_ROWS, {"unit": "row"})
+    xml.add(output, "hard", parameters.MOST_ROWS, {"unit": "row"})
     upload = xml.add(tap, "uploadLimit")
-    xml.add(upload, "default", limits.upload_rows, unit="row")
-    xml.add(upload, "hard", limits.upload_bytes, unit="byte")
+    xml.add(upload, "default", limits.upload_rows, {"unit": "row"})
+    xml.add(upload, "hard", limits.upload_bytes, {"unit": "byte"})
     return xml.document(root, "vr", "vs", "tr")
 
 
@@ -136,7 +137,7 @@ FROM service.tapkey AS k JOIN service.tapkeycolumn AS p USING (keyid) ORDER BY k
 def _column(table: Any, row: Sequence[Any]) -> None:
     name, description, unit, ucd, utype, datatype, arraysize, xtype = row[1:9]
     principal, indexed, std = row[9:]
-    column = xml.add(table, "column", **({"std": "true"} if std else {}))
+    column = xml.add(table, "column", None, {"std": "true"} if std else {})
     xml.add(column, "name", name)
     for tag, value in (
         ("description", description), ("unit", unit), ("ucd", ucd), ("utype", utype),
@@ -145,7 +146,8 @@ def _column(table: Any, row: Sequence[Any]) -> None:
             xml.add(column, tag, value)
     size = {"arraysize": arraysize} if arraysize else {}
     extended = {"extendedType": xtype} if xtype else {}
-    xml.add(column, "dataType", datatype, **{xml.TYPE: "vs:VOTableType"}, **size, **extended)
+    kind = {xml.TYPE: "vs:VOTableType"}
+    xml.add(column, "dataType", datatype, {**kind, **size, **extended})
     for flag, name in ((indexed, "indexed"), (principal, "principal")):
         if flag:
             xml.add(column, "flag", name)
@@ -153,9 +155,8 @@ def _column(table: Any, row: Sequence[Any]) -> None:
 
 def _table(parent: Any, row: Sequence[Any], columns: Sequence[Any], keys: Sequence[Any]) -> None:
     name, kind, description, utype = row[2:]
-    table = xml.add(
-        parent, "table", type="table" if kind in {"static", "user"} else "view",
-    )  # fmt: skip
+    what = "table" if kind in {"static", "user"} else "view"
+    table = xml.add(parent, "table", None, {"type": what})
     xml.add(table, "name", name)
     if description:
         xml.add(table, "description", description)

@@ -1,6 +1,7 @@
 """Small XML documents of the VO, built as trees: whatever a value holds, the document stays one."""
 
 import re
+from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
 TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
@@ -29,10 +30,14 @@ def root(name: str, **attributes: str) -> ET.Element:
 
 
 def add(
-    parent: ET.Element, name: str, text: object = None, *, nil: bool = False, **attributes: str
-) -> ET.Element:
-    """Append an element ``name`` or ``prefix:name``; with ``nil`` and no text it says so."""
-    element = ET.SubElement(parent, _qualified(name), attributes)
+    parent: ET.Element, name: str, text: object = None, given: Mapping[str, str] | None = None,
+    *, nil: bool = False,
+) -> ET.Element:  # fmt: skip
+    """Append an element ``name`` or ``prefix:name`` with attributes.
+
+    With ``nil`` and no text it says that there is none.
+    """
+    element = ET.SubElement(parent, _qualified(name), dict(given or {}))
     if text is not None:
         element.text = _FORBIDDEN.sub("�", str(text))
     elif nil:
@@ -64,4 +69,5 @@ def document(element: ET.Element, *uses: str) -> bytes:
         if not any(_SPACES[prefix] in str(e.tag) for e in element.iter()):
             element.set(f"xmlns:{prefix}", _SPACES[prefix])
     ET.indent(element)
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(element, encoding="utf-8")
+    text: bytes = ET.tostring(element, encoding="utf-8")
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + text

@@ -205,9 +205,11 @@ def refresh(cursor: Any) -> None:
     """
     cursor.execute("SELECT science.tai_now()")
     now = cursor.fetchone()[0]
-    schemas, tables, columns = [], [], []
+    schemas: list[Any] = []
+    tables: list[Any] = []
+    columns: list[Any] = []
     keys: dict[str, tuple[Any, ...]] = {}
-    pairs = []
+    pairs: list[Any] = []
     spelled = _spellings()
     for number, schema in enumerate(_present(cursor)):
         schemas.append((schema.name, schema.description, number))
