@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.adql import Catalogue, Column, Table
-from services.adql.shipped import catalogue
+from skyledger.database.offered import catalogue
 
 DATA = Path(__file__).parent / "data"
 # A table that comes with a request, as the upload part of the service makes it.

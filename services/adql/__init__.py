@@ -1,8 +1,8 @@
 """ADQL 2.1 into the SQL of this archive: `translate.translate` with a `catalogue.Catalogue`."""
 
-from services.adql.catalogue import Catalogue, Column, Table
 from services.adql.errors import AdqlError
 from services.adql.translate import ResultColumn, Translated, translate
+from skyledger.catalogue import Catalogue, Column, Table
 
 __all__ = [
     "AdqlError",

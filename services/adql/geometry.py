@@ -6,8 +6,8 @@ and stands left of ``<@`` where it has one. Kept and shown, geometries are array
 
 import re
 
-from services.adql.catalogue import GEOMETRY
 from services.adql.values import RANKS, Value, of_number, quoted
+from skyledger.catalogue import GEOMETRY
 
 # Frames that agree with ICRS to 0.03 arcsec.
 _FRAME = re.compile(

@@ -3,9 +3,9 @@
 import difflib
 from dataclasses import dataclass, field
 
-from services.adql.catalogue import Column, Table
 from services.adql.tree import Name
 from services.adql.values import Value, identifier
+from skyledger.catalogue import Column, Table
 
 
 @dataclass(slots=True, eq=False)

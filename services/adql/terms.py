@@ -5,7 +5,6 @@ from typing import Any
 
 from services.adql import geometry as geo
 from services.adql import tree
-from services.adql.catalogue import GEOMETRY, Column
 from services.adql.errors import AdqlError
 from services.adql.expressions import NUMERIC, TYPES
 from services.adql.functions import Function, functions
@@ -23,6 +22,7 @@ from services.adql.values import (
     plain,
     quoted,
 )
+from skyledger.catalogue import GEOMETRY, Column
 
 _TRUE = frozenset(("true", "t", "1", "yes", "y"))
 _FALSE = frozenset(("false", "f", "0", "no", "n"))

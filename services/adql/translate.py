@@ -5,11 +5,11 @@ from datetime import datetime
 
 from services.adql import geometry as geo
 from services.adql import tree
-from services.adql.catalogue import Catalogue, Column, Table
 from services.adql.grammar import QueryGrammar
 from services.adql.scope import FromItem, Merged, Scope, Source, same, similar
 from services.adql.terms import Terms
 from services.adql.values import INTEGERS, Value, common, identifier
+from skyledger.catalogue import Catalogue, Column, Table
 
 MAX_COLUMNS = 1600  # PostgreSQL's own limit is 1664
 ResultColumn = Column

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from services.adql.catalogue import GEOMETRY, Column
+from skyledger.catalogue import GEOMETRY, Column
 
 if TYPE_CHECKING:
     from services.adql.scope import Source

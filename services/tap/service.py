@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import psycopg2
 
 from services import adql, formats
-from services.adql import functions, shipped
+from services.adql import functions
 from services.pools import Pool
 from services.spool import Spool
 from services.tap import parameters, vosi
@@ -23,6 +22,7 @@ from services.tap.jobs import Job
 from services.tap.worker import Workers
 from skyledger import virtual
 from skyledger.database import connection as connections
+from skyledger.database import offered
 from skyledger.errors import SkyledgerError
 
 _LOG = logging.getLogger(__name__)
@@ -97,8 +97,7 @@ class TapService:
         """Return what can be asked, with the releases that are there."""
         with self._making:
             if self._catalogue is None or monotonic() - self._catalogue[0] > _CATALOGUE_SECONDS:
-                releases = self.kept(_releases)
-                self._catalogue = (monotonic(), _made(releases))
+                self._catalogue = (monotonic(), self.kept(offered.of_database))
             return self._catalogue[1]
 
     def capabilities(self, address: str) -> bytes:
@@ -177,16 +176,3 @@ class TapService:
                     ),
                 )
             )  # fmt: skip
-
-
-@lru_cache(maxsize=4)
-def _made(releases: tuple[str, ...]) -> adql.Catalogue:
-    return shipped.catalogue(releases)
-
-
-def _releases(cursor: Any) -> tuple[str, ...]:
-    cursor.execute(
-        "SELECT d.name FROM ledger.database AS d JOIN pg_namespace AS n ON n.nspname = d.name "
-        "WHERE d.name <> 'prompt' ORDER BY d.databaseid"
-    )
-    return tuple(name for (name,) in cursor.fetchall())

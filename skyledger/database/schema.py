@@ -22,7 +22,7 @@ from sqlalchemy.pool import StaticPool
 
 from skyledger import __version__
 from skyledger import dictionary as dd
-from skyledger.database import changes, extensions, published, rubin, stacked, tap_schema
+from skyledger.database import changes, extensions, offered, published, rubin, stacked, tap_schema
 from skyledger.database import metadata as md
 from skyledger.database.published import Item
 from skyledger.errors import ConfigurationError, DatabaseError
@@ -233,7 +233,7 @@ def _fill(cursor: Any) -> None:
         )
     cursor.execute("SELECT ledger.draw('created') WHERE ledger.horizon() IS NULL")
     cursor.execute("SELECT ledger.ensure_partitions(science.mjd_now(), science.mjd_now() + 92)")
-    tap_schema.refresh(cursor)
+    tap_schema.refresh(cursor, offered.of_database(cursor))
 
 
 def upgrade(connection: Any, revision: str = "head", watch: Watch | None = None) -> bool:

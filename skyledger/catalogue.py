@@ -1,6 +1,6 @@
 """What queries can name: schemas, tables and columns, as TAP_SCHEMA tells them.
 
-A catalogue is made once from the dictionary (`services.adql.shipped`); tables of one request,
+A catalogue is made once from the dictionary (`skyledger.database.offered`); tables of one request,
 such as uploads, are added to a copy of it by `Catalogue.plus`.
 """
 

@@ -1,13 +1,14 @@
 """The catalogue of this archive, from the dictionary: everything that readers may query."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
-from services.adql.catalogue import Catalogue, Column, ForeignKey, Table
 from skyledger import dictionary as dd
+from skyledger.catalogue import Catalogue, Column, ForeignKey, Table
 from skyledger.database import metadata as md
-from skyledger.database import rubin
+from skyledger.database import rubin, tap_schema
 from skyledger.resources import db_dir
 
 # Names under which Rubin published its previews; see `Catalogue.aliases`.
@@ -18,6 +19,7 @@ _SCHEMAS = {
     "deletedTai.",
     "rubin": "The living database in the names and units of the Vera C. Rubin Observatory.",
     "ledger": "Epochs, detectors, provenance and the meaning of flags and features.",
+    "tap_schema": "What can be asked, as TAP describes it.",
 }
 # Ledger relations that readers may see (db/roles/grants.sql).
 _LEDGER = (
@@ -329,7 +331,8 @@ def _static(relation: dd.Relation, release: str) -> Table:
     )
 
 
-def catalogue(releases: Iterable[str] = (), path: str = "prompt") -> Catalogue:
+@lru_cache(maxsize=8)
+def catalogue(releases: tuple[str, ...] = (), path: str = "prompt") -> Catalogue:
     """Make the catalogue of an archive from the dictionary.
 
     Parameters
@@ -348,7 +351,6 @@ def catalogue(releases: Iterable[str] = (), path: str = "prompt") -> Catalogue:
         ``rubin`` has the tables of the newest release too.
     """
     dictionary = dd.shipped()
-    releases = tuple(releases)
     tables: list[Table] = []
     for relation in dictionary.of_kind("living"):
         tables += _living(relation)
@@ -359,6 +361,7 @@ def catalogue(releases: Iterable[str] = (), path: str = "prompt") -> Catalogue:
     known |= {t.name.lower(): t for t in stacked}
     tables += _rubin(known)
     tables += [_ledger(dictionary[name]) for name in _LEDGER]
+    tables += tap_schema.tables()
     tables += [_static(r, release) for release in releases for r in dictionary.of_kind("static")]
     newest = releases[-1:]
     aliases = dict.fromkeys(_RUBIN_NAMES, (*newest, "rubin"))
@@ -367,6 +370,15 @@ def catalogue(releases: Iterable[str] = (), path: str = "prompt") -> Catalogue:
         name: f"Data release {name}: tables that do not change." for name in releases
     }
     return Catalogue.of(tables, schemas, (path,), aliases, _keys(dictionary, tables))
+
+
+def of_database(cursor: Any) -> Catalogue:
+    """Make the catalogue of a database, with the releases that it holds."""
+    cursor.execute(
+        "SELECT d.name FROM ledger.database AS d JOIN pg_namespace AS n ON n.nspname = d.name "
+        "WHERE d.name <> 'prompt' ORDER BY d.databaseid"
+    )
+    return catalogue(tuple(name for (name,) in cursor.fetchall()))
 
 
 def _keys(dictionary: dd.Dictionary, tables: list[Table]) -> tuple[ForeignKey, ...]:
@@ -383,4 +395,8 @@ def _keys(dictionary: dd.Dictionary, tables: list[Table]) -> tuple[ForeignKey, .
                     pairs = tuple(zip(foreign.columns, foreign.references, strict=True))
                     found.append(ForeignKey(table.full_name, target, pairs))
                     break
+    found += [
+        ForeignKey(f"tap_schema.{table}", f"tap_schema.{target}", ((column, referred),))
+        for table, column, target, referred in tap_schema.REFERENCES
+    ]
     return tuple(found)
