@@ -8,7 +8,11 @@ those of the client and of the server's sessions; medians over the visits. Print
 
 ``visit-load.cpu``        s of CPU to store a visit: staging, validation, publication; ``ratio``
                           is the rival's ``store()`` over it
-``visit-load.read``       s of CPU to read twelve months of a field into numpy, with ``ratio``
+``visit-load.read``       s of CPU to read twelve months of a field into numpy, like for like: what
+                          the rival reads, as far as we have it (`support/reading.py` says how),
+                          with ``ratio``; the rival by getDiaObjects, getDiaSources and
+                          getDiaForcedSources, each followed by to_numpy
+``visit-load.read_all``   the same of every column of our dictionary, covariance matrices too
 ``visit-load.wall``       s of wall time to store a visit
 ``visit-load.rows``       rows of a visit; ``visit-load.bytes`` on disk with indexes, and
                           ``visit-load.wal`` bytes of log, a visit; ``rival`` is the rival's
@@ -21,33 +25,24 @@ installed into an environment of their own in ``$SKYLEDGER_HOME/benchmark``.
 """
 
 import argparse
-import json
 import os
-import statistics
-import subprocess
 import sys
 import time
-import tomllib
-import venv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import psycopg2
-from psycopg2.extensions import parse_dsn
 
 from ingest.staging import slot, stage
-from skyledger import binary, ids, settings
 from skyledger import dictionary as dd
-
-mpl.use("Agg")
-from matplotlib import pyplot as plt
+from skyledger import ids
 
 sys.path.append(str(Path(__file__).parent))
+from support import reading
 from support.fields import (
     RADIUS,
     Field,
@@ -60,9 +55,10 @@ from support.fields import (
     places,
     sources,
 )
+from support.rival import Rival, rival_python
 from support.server import database, server
+from support.visit_figures import draw, report
 
-ROOT = Path(__file__).resolve().parents[1]
 START = 61000.6  # MJD TAI
 CENTRES = ((10.0, -20.0), (150.0, 2.0), (210.0, -45.0))
 LONG = (60.0, -30.0)  # the field with a year of history
@@ -143,65 +139,6 @@ def publish(
     return spent
 
 
-def rival_python(given: str | None) -> str:
-    """Python of an environment that has the rival; made at the first run."""
-    if given:
-        return given
-    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
-        "optional-dependencies"
-    ]["benchmark"]
-    home = settings.read().home / "benchmark"
-    python = home / "bin" / "python"
-    done = home / "installed"
-    if not done.exists() or done.read_text() != "\n".join(needed):
-        print(f"installing {', '.join(needed)} into {home}", file=sys.stderr)
-        venv.create(home, with_pip=True, clear=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", *needed]
-        if subprocess.run(install, check=False, stdout=sys.stderr).returncode:
-            raise SystemExit(
-                f"the rival could not be installed; make an environment that has "
-                f"{' '.join(needed)} and name its Python with --rival-python"
-            )
-        done.write_text("\n".join(needed))
-    return str(python)
-
-
-class Rival:
-    """The other database, in a process of its own."""
-
-    def __init__(self, python: str, dsn: str) -> None:
-        where = parse_dsn(dsn)
-        url = (
-            f"postgresql+psycopg2://{where['user']}@/{where['dbname']}"
-            f"?host={where['host']}&port={where['port']}"
-        )
-        self.process = subprocess.Popen(
-            [python, str(ROOT / "benchmarks" / "rivals" / "apdb.py"), url, dsn],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        self.answer()
-
-    def answer(self) -> dict[str, Any]:
-        """Return the next answer."""
-        line = self.process.stdout.readline() if self.process.stdout else ""
-        if not line:
-            raise SystemExit("the rival has stopped; its words are above")
-        return dict(json.loads(line))
-
-    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
-        """Give one command and wait for its answer."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
-        self.process.stdin.flush()
-        return self.answer()
-
-    def close(self) -> None:
-        """End the process."""
-        if self.process.stdin:
-            self.process.stdin.close()
-        self.process.wait()
-
-
 @dataclass
 class Bench:
     """The two databases and what is measured of them."""
@@ -214,8 +151,9 @@ class Bench:
     sources: int
     ours: list[dict[str, Any]] = field(default_factory=list)
     theirs: list[dict[str, Any]] = field(default_factory=list)
-    reads: list[tuple[float, float, Any]] = field(default_factory=list)
+    reads: list[dict[str, Any]] = field(default_factory=list)
     year: list[dict[str, Any]] = field(default_factory=list)
+    founding: int = len(CENTRES)  # visits that are not counted
     sizes: tuple[float, float] = (0.0, 0.0)  # bytes on disk here and there, without the year
 
     def log_place(self) -> int:
@@ -288,42 +226,25 @@ class Bench:
 
     def read(self, at: Field, mjd: float) -> None:
         """Read twelve months of a field into numpy on both sides, in turn."""
-        near = (
-            "spoint(radians(o.ra), radians(o.decl)) <@ "
-            "scircle(spoint(radians(%(ra)s), radians(%(decl)s)), radians(%(radius)s))"
-        )
+        told: dict[str, Any] = {}
+        ways = {"read_all": (reading.every(), [])}
+        if self.rival is not None:
+            told = self.rival.ask("read", ra=at.ra, decl=at.decl, radius=RADIUS + 0.1, mjd=mjd)
+            ways["read"] = reading.like(told["columns"])
         where = {"ra": at.ra, "decl": at.decl, "radius": RADIUS + 0.1, "since": mjd - 360}
         meter, spent = Meter(self.connection), {}
-        with meter.measured(spent, "read"):
-            found = [
-                binary.rows(
-                    self.connection,
-                    # What the rival keeps of an object in its table of current ones.
-                    "SELECT diaobjectid, ra, decl, raerr, declerr, radeclcov, radectai, "
-                    "firstdiasourcetai, lastdiasourcetai, ndiasources "
-                    f"FROM prompt_live.diaobject AS o WHERE {near}",
-                    where,
-                )
-            ]
-            found += [
-                binary.rows(
-                    self.connection,
-                    f"SELECT s.* FROM prompt_live.{relation} AS s "
-                    f"JOIN prompt_live.diaobject AS o USING (diaobjectid) "
-                    f"WHERE {near} AND s.midpointtai >= %(since)s",
-                    where,
-                )
-                for relation in ("diasource", "diaforcedsource")
-            ]
-        self.connection.rollback()
-        rows = [len(columns["diaobjectid"]) for columns in found]
-        if self.rival is None:
-            self.reads.append((spent["read"], float("nan"), rows))
-            return
-        told = self.rival.ask("read", ra=at.ra, decl=at.decl, radius=RADIUS + 0.1, mjd=mjd)
-        if told["rows"] != rows:
-            raise SystemExit(f"the field holds {rows} rows here and {told['rows']} at the rival")
-        self.reads.append((spent["read"], told["client"] + told["server"], rows))
+        for name, (wanted, spread) in ways.items():
+            with meter.measured(spent, name):
+                found = reading.field(self.connection, wanted, spread, where)
+            self.connection.rollback()
+            spent["rows"] = [len(columns["diaObjectId"]) for columns in found]
+            spent[f"{name} columns"] = [len(columns) for columns in found]
+            if told and told["rows"] != spent["rows"]:
+                raise SystemExit(f"{spent['rows']} rows here and {told['rows']} at the rival")
+        if told:
+            spent["rival"] = told["client"] + told["server"]
+            spent["rival columns"] = [len(columns) for columns in told["columns"].values()]
+        self.reads.append(spent)
 
     def lived(self, at: Field, mjd: float, number: int) -> None:
         """Bring a visit in with association, recomputation and forced photometry."""
@@ -361,70 +282,6 @@ class Bench:
                 compute=objects,
             )
         )
-
-
-def draw(bench: Bench, folder: Path) -> None:
-    """Draw the plots of growth and latency."""
-    figure, axes = plt.subplots(figsize=(7, 4))
-    for name in ("load", "associate", "recompute"):
-        axes.plot([visit[name] for visit in bench.year], label=name)
-    axes.set(xlabel="visit of the field", ylabel="CPU of a visit [s]", ylim=(0, None))
-    axes.legend()
-    figure.savefig(folder / "visit-load-growth.png", dpi=120, bbox_inches="tight")
-    figure, axes = plt.subplots(figsize=(7, 4))
-    axes.plot([visit["load wall"] for visit in bench.ours], "o", label="Skyledger")
-    if bench.theirs:
-        axes.plot([visit["wall"] for visit in bench.theirs], "s", label="lsst-dax-apdb")
-    axes.set(xlabel="visit", ylabel="time to store a visit [s]", yscale="log")
-    axes.legend()
-    figure.savefig(folder / "visit-load-latency.png", dpi=120, bbox_inches="tight")
-    plt.close("all")
-
-
-def figure(name: str, value: float, unit: str, **more: Any) -> None:
-    """Print one figure."""
-    print(json.dumps({"name": f"visit-load.{name}", "value": value, "unit": unit, **more}))
-
-
-def median(found: list[dict[str, Any]], name: str) -> float:
-    """Median over the visits."""
-    return round(statistics.median(float(visit[name]) for visit in found), 3)
-
-
-def report(bench: Bench) -> None:
-    """Print the figures."""
-    against = {"against": "lsst-dax-apdb"} if bench.theirs else {}
-    ours, theirs = bench.ours, bench.theirs
-    if not ours:
-        return
-    rival = [{**v, "cpu": v["client"] + v["server"]} for v in theirs]
-    told = {"rival": median(rival, "cpu")} if rival else {}
-    ratio = {"ratio": round(median(rival, "cpu") / median(ours, "load"), 1)} if rival else {}
-    figure("cpu", median(ours, "load"), "s", bar="ratio >= 20", **told, **ratio, **against)
-    if bench.reads:
-        mine = statistics.median(r[0] for r in bench.reads)
-        other = statistics.median(r[1] for r in bench.reads)
-        told = {"rival": round(other, 3), "ratio": round(other / mine, 1)} if rival else {}
-        figure("read", round(mine, 3), "s", rows=bench.reads[0][2], bar="ratio >= 10",
-               **told, **against)  # fmt: skip
-    told = {"rival": median(rival, "wall")} if rival else {}
-    worst = round(max(v["load wall"] for v in ours), 3)
-    figure("wall", median(ours, "load wall"), "s", bar="<= 1", worst=worst, **told, **against)
-    told = {"rival": median(rival, "wal")} if rival else {}
-    figure("wal", median(ours, "wal"), "bytes a visit", **told, **against)
-    visits = len(ours) + len(CENTRES)
-    told = {"rival": round(bench.sizes[1] / visits)} if rival else {}
-    figure("bytes", round(bench.sizes[0] / visits), "bytes a visit", **told, **against)
-    figure("rows", 4 * bench.sources, "rows a visit")
-    year = bench.year
-    if year:
-        late, early = year[-8:], year[2:10] or year
-        figure("associate", median(late, "associate"), "s", visits=len(year))
-        figure("recompute", median(late, "recompute"), "s", bar="<= 0.3", visits=len(year))
-        both = [[v["load"] + v["associate"] for v in some] for some in (late, early)]
-        grown = statistics.median(both[0]) / statistics.median(both[1])
-        figure("growth", round(grown, 2), "ratio", bar="<= 2", visits=len(year),
-               last=round(statistics.median(both[0]), 3))  # fmt: skip
 
 
 def size_on_disk(connection: Any, names: str) -> float:

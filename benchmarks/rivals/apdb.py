@@ -129,6 +129,8 @@ class Rival:
         region = Circle(centre, Angle.fromDegrees(radius))
         when = Time(mjd, format="mjd", scale="tai")
 
+        columns: dict[str, list[str]] = {}
+
         def work() -> list[int]:
             objects = self.apdb.getDiaObjects(region)
             known = objects["diaObjectId"].tolist()
@@ -138,9 +140,10 @@ class Rival:
                 self.apdb.getDiaForcedSources(region, known, when),
             ]
             held = [{name: frame[name].to_numpy() for name in frame} for frame in found]
-            return [len(columns["diaObjectId"]) for columns in held]
+            columns.update(zip((table.name for table in NAMES), map(list, held), strict=True))
+            return [len(frame["diaObjectId"]) for frame in held]
 
-        return self.timed(work)
+        return {**self.timed(work), "columns": columns}
 
     def reassign(self, path: str) -> dict[str, Any]:
         """Give sources to SSObjects."""

@@ -82,6 +82,12 @@ def _texts(items: list[str | None]) -> _Sent:
     )
 
 
+def _nothing(array: Any) -> bool:
+    if isinstance(array, np.ma.MaskedArray):
+        return len(array) > 0 and bool(np.ma.getmaskarray(array).all())
+    return array is None
+
+
 def _arrays(element: str, values: Values) -> _Sent:
     """One array a row, of one dimension; an array without any element that is there is NULL."""
     n = len(values)
@@ -92,7 +98,7 @@ def _arrays(element: str, values: Values) -> _Sent:
         counts = np.where(null, 0, values.shape[1])
         parts = _numbers(element, values.data[~null].reshape(-1), mask[~null].reshape(-1))
     else:
-        null = np.array([v is None for v in values.data], dtype=bool)
+        null = np.array([_nothing(v) for v in values.data], dtype=bool)
         null |= np.ma.getmaskarray(values)
         rows = [v for v, gone in zip(values.data, null, strict=True) if not gone]
         counts = np.zeros(n, dtype=np.int64)

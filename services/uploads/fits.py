@@ -144,11 +144,10 @@ def read_fits(file: BinaryIO, builder: Builder) -> None:
         size = 1 if axes else 0
         for axis in range(1, axes + 1):
             size = min(size * _integer(builder, cards, f"NAXIS{axis}"), 1 << 62)
-        size = (
-            abs(_integer(builder, {"BITPIX": abs(cards.get("BITPIX", 8) or 8)}, "BITPIX"))
-            // 8
-            * (_integer(builder, cards, "PCOUNT", 0) + size)
-        )
+        bits = cards.get("BITPIX")
+        if bits not in {8, 16, 32, 64, -32, -64}:
+            raise builder.refuse(f"the header of HDU {number} says BITPIX = {bits!r}")
+        size = abs(bits) // 8 * (_integer(builder, cards, "PCOUNT", 0) + size)
         kind = str(cards.get("XTENSION", "")).strip()
         start = file.tell()
         if start + size > end:

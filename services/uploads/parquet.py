@@ -1,7 +1,6 @@
 """Parquet files, with the units and UCDs that VOParquet or our own writer put into them."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -60,7 +59,7 @@ def read_parquet(file: BinaryIO, builder: Builder) -> None:
             stdin=file.fileno(),
             stdout=subprocess.PIPE,
             stderr=said,
-            env={**environment, "PATH": os.environ.get("PATH", "")},
+            env=environment,
         ) as child,
     ):
         try:

@@ -15,7 +15,7 @@ from typing import Any
 
 _ROWS = 4096  # rows that are decoded at a time
 _SECONDS = 60
-_FLOOR = 512 << 20  # bytes beyond those of the values: buffers of pages
+_FLOOR = 256 << 20  # bytes beyond those of the values: the file's row group, buffers of pages
 
 _PLAIN = {
     "bool": "bool",

@@ -19,6 +19,7 @@ from services.uploads.votable_columns import VoField, field_of
 from services.uploads.votable_text import TextRows
 
 _PIECE = 1 << 20
+_LONGEST = 4 << 20  # bytes of a tag with its attributes, or of a comment
 _DEEPEST = 32  # nested elements; a VOTable needs about ten
 
 
@@ -217,8 +218,16 @@ def read_votable(file: BinaryIO, builder: Builder) -> None:
     document = _Document(builder)
     parser = document.parser
     try:
+        sent = 0
         while piece := file.read(_PIECE):
             parser.Parse(piece)
+            sent += len(piece)
+            # Expat before 2.6 begins an unfinished tag or comment anew with each piece.
+            if sent - parser.CurrentByteIndex > _LONGEST:
+                raise builder.refuse(
+                    f"a tag, attribute or comment is longer than {_LONGEST} bytes at line "
+                    f"{parser.CurrentLineNumber}; shorten it"
+                )
         parser.Parse(b"", True)  # noqa: FBT003  # expat takes no names
     except pyexpat.ExpatError as error:
         raise builder.refuse(

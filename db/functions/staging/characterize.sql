@@ -14,8 +14,8 @@
 -- leaves behind is added to them and taken from them. They are made from the rows where that is not
 -- possible: nothing is kept, a row is replaced or withdrawn or comes late, the window moves back, or
 -- digits would be lost. Columns that are not computed here are carried over, and so are flags.
--- needs: science.night_of, staging.fit_motion, staging.member_forced, staging.reopened
--- needs: staging.sum_positions
+-- needs: science.earth_position, science.night_of, staging.band_of, staging.characterize_tables, staging.fit_motion
+-- needs: staging.member_forced, staging.reopened, staging.sum_positions
 CREATE OR REPLACE FUNCTION staging.characterize(
   in_slot smallint, cutoff_days double precision DEFAULT 365.25)
 RETURNS bigint
@@ -28,10 +28,11 @@ DECLARE
   no_parallax bigint;
   orphan bigint;
   base bigint;
+  reopened bigint[] := '{}';
+  in_band text;
   names text;
   old_names text;
   done bigint;
-  ended bigint;
   loops CONSTANT text := current_setting('enable_nestloop');
 BEGIN
   SELECT sum(1::bigint << bit) FILTER (WHERE name = 'MOTION_NOT_FITTED'),
@@ -48,55 +49,56 @@ BEGIN
       'lastdiasourcetai', 'pmra', 'pmdecl', 'parallax', 'pmparallaxcov', 'pmparallaxlnl',
       'pmparallaxchi2', 'pmparallaxndata', 'flags');
 
-  -- New tables: of staging tables the planner may believe that they are still empty.
-  CREATE TEMP TABLE IF NOT EXISTS characterize_touched (
-    diaobjectid bigint, first double precision, newest double precision, ra double precision,
-    decl double precision, reopened boolean) ON COMMIT DROP;
-  CREATE TEMP TABLE IF NOT EXISTS characterize_object (
-    diaobjectid bigint, replacestai timestamp, basis timestamp, turn integer, ra double precision,
-    decl double precision, ra0 double precision, decl0 double precision, epoch0 double precision,
-    oldsince double precision, since double precision, newest double precision,
-    oldfirst double precision, first double precision, kept double precision[]) ON COMMIT DROP;
-  CREATE TEMP TABLE IF NOT EXISTS characterize_row (
-    diaobjectid bigint, sign double precision, ccdvisitid bigint, midpointtai double precision,
-    ra double precision, decl double precision, raerr real, declerr real, radeclcov real
-  ) ON COMMIT DROP;
-  CREATE TEMP TABLE IF NOT EXISTS characterize_frame (
-    ccdvisitid bigint, vra double precision, vdecl double precision, cov double precision
-  ) ON COMMIT DROP;
-  TRUNCATE characterize_touched, characterize_object, characterize_row;
+  PERFORM staging.characterize_tables();
+  TRUNCATE characterize_staged, characterize_object, characterize_row, characterize_sum;
 
+  INSERT INTO characterize_staged
+  SELECT diaobjectid, diasourceid, ccdvisitid, midpointtai, ra, decl, raerr, declerr, radeclcov, psflux,
+    psfluxerr, totflux, totfluxerr, templateid, replacestai IS NOT NULL, iswithdrawal IS TRUE
+  FROM staging.diasource WHERE slot = in_slot;
   INSERT INTO characterize_row
   SELECT diaobjectid, 1, ccdvisitid, midpointtai, ra, decl, raerr, declerr, radeclcov
-  FROM staging.diasource
-  WHERE slot = in_slot AND diaobjectid IS NOT NULL AND iswithdrawal IS NOT TRUE;
-  -- Objects that gain a source, and those of which published data change.
-  INSERT INTO characterize_touched
-  SELECT coalesce(g.diaobjectid, r.diaobjectid), g.first, g.newest, g.ra, g.decl,
-    r.diaobjectid IS NOT NULL
-  FROM (
-    SELECT diaobjectid, min(midpointtai) AS first, max(midpointtai) AS newest, min(ra) AS ra,
-      min(decl) AS decl
-    FROM characterize_row GROUP BY diaobjectid
-  ) AS g FULL JOIN staging.reopened(in_slot) AS r ON r.diaobjectid = g.diaobjectid
-  -- Objects that end are staged already.
-  WHERE coalesce(g.diaobjectid, r.diaobjectid) NOT IN (SELECT o.diaobjectid
-    FROM staging.diaobject AS o WHERE o.slot = in_slot AND o.diaobjectid IS NOT NULL);
-
-  -- Sums go on (basis) if all staged rows of the object are new ones. Else they begin anew, and
-  -- offsets are counted from the old position, or that of one source.
+  FROM characterize_staged WHERE diaobjectid IS NOT NULL AND NOT iswithdrawal;
+  -- So that the planner knows how many objects there are: few are looked up by their key.
+  ANALYZE characterize_row (diaobjectid);
+  -- A visit replaces nothing.
+  IF EXISTS (SELECT FROM characterize_staged WHERE replaces)
+    OR EXISTS (SELECT FROM staging.diaforcedsource WHERE slot = in_slot AND replacestai IS NOT NULL)
+    OR EXISTS (SELECT FROM staging.ccdvisit WHERE slot = in_slot AND replacestai IS NOT NULL) THEN
+    SELECT coalesce(array_agg(r.diaobjectid), '{}') INTO reopened FROM staging.reopened(in_slot) AS r;
+  END IF;
+  in_band := staging.band_of(in_slot);
+  -- Objects that gain a source, and those of which published data change. Sums go on (basis) if all
+  -- staged rows of the object are new ones. Else they begin anew, and offsets are counted from the
+  -- old position, or that of one source.
   INSERT INTO characterize_object
-  SELECT t.diaobjectid, o.createdtai, CASE WHEN j.goes_on THEN b.asoftai END, 1, p.ra, p.decl,
+  SELECT in_slot, t.diaobjectid, o.createdtai, CASE WHEN j.goes_on THEN b.asoftai END, 1, p.ra, p.decl,
     CASE WHEN j.goes_on THEN b.ra0 ELSE p.ra END, CASE WHEN j.goes_on THEN b.decl0 ELSE p.decl END,
     CASE WHEN j.goes_on THEN b.epoch0 ELSE p.newest END, b.sincetai,
     greatest(p.newest - cutoff_days, 0), p.newest, o.firstdiasourcetai, t.first,
-    CASE WHEN j.goes_on THEN b.positionsums END
-  FROM characterize_touched AS t
+    b.oldesttai, b.newesttai, b.mixedbands, CASE WHEN j.goes_on THEN b.positionsums END,
+    CASE in_band WHEN 'u' THEN b.ufluxsums WHEN 'g' THEN b.gfluxsums WHEN 'r' THEN b.rfluxsums
+      WHEN 'i' THEN b.ifluxsums WHEN 'z' THEN b.zfluxsums WHEN 'y' THEN b.yfluxsums END,
+    CASE in_band WHEN 'u' THEN b.utemplateid WHEN 'g' THEN b.gtemplateid WHEN 'r' THEN b.rtemplateid
+      WHEN 'i' THEN b.itemplateid WHEN 'z' THEN b.ztemplateid WHEN 'y' THEN b.ytemplateid END
+  FROM (
+    SELECT coalesce(g.diaobjectid, r.diaobjectid) AS diaobjectid, g.first, g.newest, g.ra, g.decl,
+      r.diaobjectid IS NOT NULL AS changed
+    FROM (
+      SELECT diaobjectid, min(midpointtai) AS first, max(midpointtai) AS newest, min(ra) AS ra,
+        min(decl) AS decl
+      FROM characterize_row GROUP BY diaobjectid
+    ) AS g FULL JOIN unnest(reopened) AS r (diaobjectid) ON r.diaobjectid = g.diaobjectid
+    -- Objects that end are staged already.
+    WHERE coalesce(g.diaobjectid, r.diaobjectid) NOT IN (SELECT o.diaobjectid
+      FROM staging.diaobject AS o WHERE o.slot = in_slot AND o.diaobjectid IS NOT NULL)
+    OFFSET 0
+  ) AS t
   LEFT JOIN prompt_store.diaobject AS o ON o.diaobjectid = t.diaobjectid
   LEFT JOIN prompt_store.diaobjectsums AS b ON b.diaobjectid = t.diaobjectid
   CROSS JOIN LATERAL (SELECT greatest(o.lastdiasourcetai, t.newest) AS newest,
     coalesce(o.ra, t.ra) AS ra, coalesce(o.decl, t.decl) AS decl) AS p
-  CROSS JOIN LATERAL (SELECT NOT t.reopened AND t.first > b.newesttai + 1e-4
+  CROSS JOIN LATERAL (SELECT NOT t.changed AND t.first > b.newesttai + 1e-4
     AND p.newest - cutoff_days >= b.sincetai AS goes_on) AS j;
 
   -- What the windows leave behind. The ids say in which month to look.
@@ -140,9 +142,11 @@ BEGIN
     END IF;
     TRUNCATE characterize_frame;
     INSERT INTO characterize_frame
-    SELECT c.ccdvisitid, coalesce(v.astromsysraerr, 0.01)::double precision ^ 2,
-      coalesce(v.astromsysdeclerr, 0.01)::double precision ^ 2, coalesce(v.astromsyscov, 0)
-    FROM (SELECT DISTINCT ccdvisitid FROM characterize_row) AS c
+    SELECT c.ccdvisitid, c.minute, coalesce(v.astromsysraerr, 0.01)::double precision ^ 2,
+      coalesce(v.astromsysdeclerr, 0.01)::double precision ^ 2, coalesce(v.astromsyscov, 0),
+      e.e[1], e.e[2], e.e[3]
+    FROM (SELECT DISTINCT ccdvisitid, round(midpointtai * 1440) AS minute FROM characterize_row) AS c
+    CROSS JOIN LATERAL (SELECT science.earth_position(c.minute / 1440) AS e OFFSET 0) AS e
     LEFT JOIN LATERAL (
       SELECT astromsysraerr, astromsysdeclerr, astromsyscov FROM staging.ccdvisit AS v
       WHERE v.slot = in_slot AND v.ccdvisitid = c.ccdvisitid AND v.iswithdrawal IS NOT TRUE
@@ -155,44 +159,47 @@ BEGIN
     -- Nothing tells how many rows these tables have: no loops over them.
     PERFORM set_config('enable_nestloop', 'off', true);
     PERFORM staging.sum_positions(in_slot, in_turn);
-    PERFORM set_config('enable_nestloop', loops, true);
     EXIT WHEN in_turn = 2;
 
     -- Sums that have lost digits, or whose object has moved far from where offsets are counted.
     WITH poor AS (
-      DELETE FROM staging.diaobjectsums AS s
-      WHERE s.slot = in_slot AND s.replacestai IS NOT NULL AND NOT (s.positionsums[23] < 1e4
-        AND abs(s.positionsums[16]) < 3 * s.positionsums[2]
-        AND abs(s.positionsums[17]) < 3 * s.positionsums[4])
-      RETURNING s.diaobjectid
+      DELETE FROM characterize_sum AS p USING characterize_object AS o
+      WHERE NOT (p.s[23] < 1e4 AND abs(p.s[16]) < 3 * p.s[2] AND abs(p.s[17]) < 3 * p.s[4])
+        AND o.diaobjectid = p.diaobjectid AND o.basis IS NOT NULL
+      RETURNING p.diaobjectid
     )
     UPDATE characterize_object AS o SET turn = 2, basis = NULL, ra0 = o.ra, decl0 = o.decl
     FROM poor AS p WHERE o.diaobjectid = p.diaobjectid;
     EXIT WHEN NOT FOUND;
     DELETE FROM characterize_row AS r USING characterize_object AS o
     WHERE o.diaobjectid = r.diaobjectid AND o.turn = 2 AND r.sign < 0;
+    PERFORM set_config('enable_nestloop', loops, true);
   END LOOP;
+  PERFORM set_config('enable_nestloop', loops, true);
 
-  EXECUTE format('ANALYZE staging.%I (slot, diaobjectid)', 'diaobjectsums_s' || in_slot);
+  IF EXISTS (SELECT FROM characterize_object WHERE basis IS NOT NULL AND oldfirst <= since) THEN
+    -- The first source of the window: within a month or so, for most; else anywhere.
+    UPDATE characterize_object AS o SET oldfirst = coalesce((
+      SELECT d.midpointtai FROM prompt_store.diasource AS d
+      WHERE d.diaobjectid = o.diaobjectid AND d.midpointtai > o.since
+        AND d.diasourceid >= base + (greatest(science.night_of(o.since) - 1, 0) << 39)
+        AND d.diasourceid < base + ((greatest(science.night_of(o.since), 0) + 30) << 39)
+      ORDER BY d.midpointtai LIMIT 1
+    ), (
+      SELECT d.midpointtai FROM prompt_store.diasource AS d
+      WHERE d.diaobjectid = o.diaobjectid AND d.midpointtai > o.since
+        AND d.diasourceid >= base + (greatest(science.night_of(o.since) - 1, 0) << 39)
+      ORDER BY d.midpointtai LIMIT 1
+    ), o.first)
+    WHERE basis IS NOT NULL AND oldfirst <= since;
+  END IF;
+  ANALYZE characterize_object (diaobjectid), characterize_sum (diaobjectid);
   EXECUTE format($statement$
     WITH summed AS (
-      SELECT o.*, s.positionsums AS s, s.positionsums[1] AS n,
-        CASE WHEN o.basis IS NULL THEN s.oldesttai WHEN o.oldfirst > o.since THEN o.oldfirst
-          ELSE coalesce((
-            -- Within a month or so, for most; else anywhere.
-            SELECT d.midpointtai FROM prompt_store.diasource AS d
-            WHERE d.diaobjectid = o.diaobjectid AND d.midpointtai > o.since
-              AND d.diasourceid >= $2 + (greatest(science.night_of(o.since) - 1, 0) << 39)
-              AND d.diasourceid < $2 + ((greatest(science.night_of(o.since), 0) + 30) << 39)
-            ORDER BY d.midpointtai LIMIT 1
-          ), (
-            SELECT d.midpointtai FROM prompt_store.diasource AS d
-            WHERE d.diaobjectid = o.diaobjectid AND d.midpointtai > o.since
-              AND d.diasourceid >= $2 + (greatest(science.night_of(o.since) - 1, 0) << 39)
-            ORDER BY d.midpointtai LIMIT 1
-          ), o.first) END AS firsttai
+      SELECT o.diaobjectid, o.replacestai, o.ra0, o.decl0, o.epoch0, o.newest, s.s, s.s[1] AS n,
+        CASE WHEN o.basis IS NULL THEN s.first ELSE o.oldfirst END AS firsttai
       FROM characterize_object AS o
-      JOIN staging.diaobjectsums AS s ON s.slot = $1 AND s.diaobjectid = o.diaobjectid
+      JOIN characterize_sum AS s ON s.diaobjectid = o.diaobjectid
       OFFSET 0
     ), unpacked AS (
       -- NULL where motion is not to be fitted.
@@ -209,8 +216,8 @@ BEGIN
         coalesce(m.varx, c / det) AS varx, coalesce(m.vary, a / det) AS vary,
         coalesce(m.covxy, -b / det) AS covxy,
         m.pmx, m.pmy, m.parallax, m.motioncov AS m, m.lnl, m.chi2
-      FROM unpacked AS q CROSS JOIN LATERAL staging.fit_motion(n, span, fit, b, c, ta, tb, tc, tta,
-        ttb, ttc, h, k, th, tk, hk, u, v, tu, tv, uv, xx, lndet) AS m
+      FROM unpacked AS q LEFT JOIN LATERAL staging.fit_motion(n, span, fit, b, c, ta, tb, tc, tta,
+        ttb, ttc, h, k, th, tk, hk, u, v, tu, tv, uv, xx, lndet) AS m ON true
       OFFSET 0
     ), placed AS (
       SELECT s.*, s.ra0 + atan2d(s.x, h.z * cosd(s.decl0) - s.y * sind(s.decl0)) AS toward,
@@ -234,29 +241,28 @@ BEGIN
         (m[1] + 2 * r * m[2]) * 1e6, (m[2] + r * (m[3] - m[1])) * 1e6, (m[3] - 2 * r * m[2]) * 1e6,
         (m[4] + r * m[5]) * 1e6, (m[5] - r * m[4]) * 1e6, m[6] * 1e6] END,
       p.lnl, p.chi2, CASE WHEN p.chi2 IS NOT NULL THEN p.n END,
-      coalesce(o.flags, 0) & ~$3 | CASE WHEN p.pmx IS NULL THEN $4 ELSE 0 END
-        | CASE WHEN p.parallax IS NULL THEN $5 ELSE 0 END, %s
+      coalesce(o.flags, 0) & ~$2 | CASE WHEN p.pmx IS NULL THEN $3 ELSE 0 END
+        | CASE WHEN p.parallax IS NULL THEN $4 ELSE 0 END, %s
     FROM turned AS p LEFT JOIN prompt_store.diaobject AS o ON o.diaobjectid = p.diaobjectid
     $statement$, names, old_names)
-  USING in_slot, base, no_motion | no_parallax | orphan, no_motion, no_parallax;
+  USING in_slot, no_motion | no_parallax | orphan, no_motion, no_parallax;
   GET DIAGNOSTICS done = ROW_COUNT;
 
   -- Without sources an object ends, unless forced photometry of it remains: it keeps its place.
-  EXECUTE format($statement$
-    INSERT INTO staging.diaobject (slot, diaobjectid, replacestai, ra, decl, raerr, declerr,
-      radeclcov, hpx29, radectai, ndiasources, flags, %s)
-    SELECT $1, o.diaobjectid, o.createdtai, o.ra, o.decl, o.raerr, o.declerr, o.radeclcov, o.hpx29,
-      o.radectai, 0, o.flags | $2, %s
-    FROM characterize_object AS w
-    JOIN prompt_store.diaobject AS o ON o.diaobjectid = w.diaobjectid
-    WHERE w.newest IS NULL
-    $statement$, names, old_names)
-  USING in_slot, no_motion | no_parallax | orphan;
-  GET DIAGNOSTICS ended = ROW_COUNT;
-  IF ended > 0 THEN
+  IF EXISTS (SELECT FROM characterize_object WHERE newest IS NULL) THEN
+    EXECUTE format($statement$
+      INSERT INTO staging.diaobject (slot, diaobjectid, replacestai, ra, decl, raerr, declerr,
+        radeclcov, hpx29, radectai, ndiasources, flags, %s)
+      SELECT $1, o.diaobjectid, o.createdtai, o.ra, o.decl, o.raerr, o.declerr, o.radeclcov, o.hpx29,
+        o.radectai, 0, o.flags | $2, %s
+      FROM characterize_object AS w
+      JOIN prompt_store.diaobject AS o ON o.diaobjectid = w.diaobjectid
+      WHERE w.newest IS NULL
+      $statement$, names, old_names)
+    USING in_slot, no_motion | no_parallax | orphan;
     UPDATE staging.diaobject SET iswithdrawal = true, ndiasources = NULL
-    WHERE slot = in_slot AND ndiasources = 0 AND diaobjectid NOT IN (
-      SELECT f.diaobjectid FROM staging.member_forced(in_slot) AS f);
+      WHERE slot = in_slot AND ndiasources = 0 AND diaobjectid NOT IN (
+        SELECT f.diaobjectid FROM staging.member_forced(in_slot) AS f);
   END IF;
   RETURN done;
 END $$;

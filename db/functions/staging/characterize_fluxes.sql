@@ -11,7 +11,7 @@
 --
 -- As in staging.characterize the sums go on from those kept (DIAObjectSums) where they can. Fluxes
 -- are counted from a reference near their mean: nothing cancels.
--- needs: staging.characterize, staging.reopened, staging.sum_fluxes, science.night_of
+-- needs: staging.band_of, staging.characterize, staging.characterize_tables, staging.sum_fluxes, science.night_of
 CREATE OR REPLACE FUNCTION staging.characterize_fluxes(
   in_slot smallint, cutoff_days double precision DEFAULT 365.25)
 RETURNS bigint
@@ -23,9 +23,14 @@ DECLARE
   horizon CONSTANT timestamp := ledger.horizon();
   base bigint;
   mixed bigint;
-  pivot text;
+  in_band CONSTANT text := staging.band_of(in_slot);
+  earliest double precision;
+  month record;
   joins text;
-  set_sums text;
+  sum_names text;
+  sums text;
+  newest_sum text;
+  oldest_sum text;
   set_mixed text;
   set_fluxes text;
   done bigint;
@@ -34,45 +39,44 @@ BEGIN
   SELECT databaseid::bigint << 54 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
   SELECT 1::bigint << bit INTO STRICT mixed FROM ledger.flagdefinition
   WHERE relation = 'DIAObject' AND name = 'MIXED_TEMPLATE';
-  CREATE TEMP TABLE IF NOT EXISTS flux_object (
-    diaobjectid bigint, basis timestamp, turn integer, published boolean,
-    oldsince double precision, since double precision, oldest double precision,
-    newest double precision, mixedbands smallint) ON COMMIT DROP;
-  CREATE TEMP TABLE IF NOT EXISTS flux_row (
-    diaobjectid bigint, known boolean, sign double precision, forced boolean, id bigint,
-    ccdvisitid bigint, midpointtai double precision, psflux real, psfluxerr real, totflux real, totfluxerr real,
-    templateid bigint) ON COMMIT DROP;
-  CREATE TEMP TABLE IF NOT EXISTS flux_band (ccdvisitid bigint, band text) ON COMMIT DROP;
-  CREATE TEMP TABLE IF NOT EXISTS flux_base (
-    diaobjectid bigint, band text, since double precision, s double precision[],
-    f0 double precision, g0 double precision, t0 bigint, lost boolean) ON COMMIT DROP;
-  CREATE TEMP TABLE IF NOT EXISTS flux_sum (
-    diaobjectid bigint, band text, s double precision[], templateid bigint, lost boolean
-  ) ON COMMIT DROP;
+  PERFORM staging.characterize_tables();
   TRUNCATE flux_object, flux_row, flux_sum;
 
+  IF (SELECT bool_and(slot = in_slot) FROM characterize_object) IS NOT TRUE
+    AND EXISTS (SELECT FROM staging.diaobject WHERE slot = in_slot AND iswithdrawal IS NOT TRUE) THEN
+    RAISE EXCEPTION 'the DIAObjects of slot % were not characterized in this transaction', in_slot
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+        HINT = 'Call staging.characterize first, in the same transaction.';
+  END IF;
+  SELECT least((SELECT min(midpointtai) FROM characterize_staged
+      WHERE diaobjectid IS NOT NULL AND NOT iswithdrawal),
+    (SELECT min(midpointtai) FROM staging.diaforcedsource
+     WHERE slot = in_slot AND iswithdrawal IS NOT TRUE)) INTO earliest;
+  -- Nothing tells how many rows these tables have: no loops over them.
+  PERFORM set_config('enable_nestloop', 'off', true);
+  -- Sums of positions that go on (basis) let those of fluxes go on, if all staged rows are new.
+  INSERT INTO flux_object
+  SELECT o.diaobjectid, CASE WHEN earliest > c.keptnewest + 1e-4 THEN c.basis END, 1,
+    o.replacestai IS NOT NULL, c.oldsince,
+    CASE WHEN o.lastdiasourcetai IS NOT NULL THEN
+      coalesce(c.since, greatest(o.lastdiasourcetai - cutoff_days, 0)) END,
+    c.keptoldest, c.keptnewest, c.keptmixed,
+    strpos('ugrizy', in_band), c.fluxkept, c.templatekept
+  FROM staging.diaobject AS o
+  LEFT JOIN characterize_object AS c ON c.diaobjectid = o.diaobjectid
+  WHERE o.slot = in_slot AND o.iswithdrawal IS NOT TRUE;
   -- Each with its id, negative for forced rows: the lowest one counts where one a ccdVisit does.
+  -- Forced rows staged for other objects are no concern of ours.
   INSERT INTO flux_row
   SELECT diaobjectid, false, 1, false, diasourceid, ccdvisitid, midpointtai, psflux, psfluxerr,
     totflux, totfluxerr, templateid
-  FROM staging.diasource
-  WHERE slot = in_slot AND diaobjectid IS NOT NULL AND iswithdrawal IS NOT TRUE
+  FROM characterize_staged WHERE diaobjectid IS NOT NULL AND NOT iswithdrawal
   UNION ALL
-  SELECT diaobjectid, false, 1, true, -diaforcedsourceid, ccdvisitid, midpointtai, psflux, psfluxerr,
-    totflux, totfluxerr, templateid
-  FROM staging.diaforcedsource WHERE slot = in_slot AND iswithdrawal IS NOT TRUE;
-  EXECUTE format('ANALYZE staging.%I (slot, diaobjectid)', 'diaobject_s' || in_slot);
-  -- Forced rows staged for other objects are no concern of ours.
-  INSERT INTO flux_object
-  SELECT o.diaobjectid, CASE WHEN r.first > b.newesttai + 1e-4 THEN b.asoftai END, 1,
-    o.replacestai IS NOT NULL, b.sincetai, s.sincetai, b.oldesttai, b.newesttai, b.mixedbands
-  FROM staging.diaobject AS o
-  LEFT JOIN staging.diaobjectsums AS s ON s.slot = in_slot AND s.diaobjectid = o.diaobjectid
-  LEFT JOIN prompt_store.diaobjectsums AS b
-    ON b.diaobjectid = o.diaobjectid AND b.asoftai = s.replacestai
-  LEFT JOIN (SELECT diaobjectid, min(midpointtai) AS first FROM flux_row GROUP BY diaobjectid) AS r
-    ON r.diaobjectid = o.diaobjectid
-  WHERE o.slot = in_slot AND o.iswithdrawal IS NOT TRUE;
+  SELECT f.diaobjectid, false, 1, true, -f.diaforcedsourceid, f.ccdvisitid, f.midpointtai, f.psflux,
+    f.psfluxerr, f.totflux, f.totfluxerr, f.templateid
+  FROM staging.diaforcedsource AS f JOIN flux_object AS o ON o.diaobjectid = f.diaobjectid
+  WHERE f.slot = in_slot AND f.iswithdrawal IS NOT TRUE;
+  PERFORM set_config('enable_nestloop', loops, true);
 
   -- What the windows leave behind; forced rows a little beyond, to know which source has one.
   IF EXISTS (SELECT FROM flux_object WHERE basis IS NOT NULL AND oldest <= since) THEN
@@ -103,18 +107,29 @@ BEGIN
     ) AS s
     WHERE o.basis IS NOT NULL AND o.oldest <= o.since;
   END IF;
-  -- What came without a source.
-  INSERT INTO flux_row
-  SELECT o.diaobjectid, true, CASE WHEN s.midpointtai > o.since THEN 1 ELSE 0 END, true, s.*
-  FROM flux_object AS o CROSS JOIN LATERAL (
-    SELECT -s.diaforcedsourceid, s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux,
-      s.totfluxerr, s.templateid
-    FROM prompt_store.diaforcedsource AS s
-    WHERE s.diaobjectid = o.diaobjectid AND s.midpointtai > o.newest
-      AND s.diaforcedsourceid >= base + (greatest(science.night_of(o.newest) - 1, 0) << 39)
-    OFFSET 0
-  ) AS s
-  WHERE o.basis IS NOT NULL;
+  -- What came without a source. Month by month, of which the ids tell: a partition each, which the
+  -- planner knows, and opens once and not for every object.
+  ANALYZE flux_object (diaobjectid);
+  FOR month IN
+    SELECT m.day::date - date '1990-01-01' AS first,
+      (m.day + interval '1 month')::date - date '1990-01-01' AS next
+    FROM (SELECT min(greatest(newest, since)) AS since FROM flux_object WHERE basis IS NOT NULL) AS o
+    CROSS JOIN LATERAL generate_series(
+      date_trunc('month', date '1990-01-01' + (science.night_of(o.since) - 1)::integer),
+      date '1990-01-01' + (SELECT science.night_of(max(midpointtai)) + 1 FROM prompt_store.ccdvisit)::integer,
+      interval '1 month') AS m (day)
+  LOOP
+    EXECUTE format($statement$
+      INSERT INTO flux_row
+      SELECT o.diaobjectid, true, CASE WHEN s.midpointtai > o.since THEN 1 ELSE 0 END, true,
+        -s.diaforcedsourceid, s.ccdvisitid, s.midpointtai, s.psflux, s.psfluxerr, s.totflux,
+        s.totfluxerr, s.templateid
+      FROM flux_object AS o
+      JOIN prompt_store.diaforcedsource AS s ON s.diaobjectid = o.diaobjectid AND s.midpointtai > o.newest
+      WHERE o.basis IS NOT NULL AND s.diaforcedsourceid >= %1$s AND s.diaforcedsourceid < %2$s
+        AND science.night_of(o.newest) <= %3$s
+      $statement$, base + (month.first::bigint << 39), base + (month.next::bigint << 39), month.next);
+  END LOOP;
 
   FOR in_turn IN 1..2 LOOP
     IF EXISTS (SELECT FROM flux_object AS o
@@ -141,7 +156,7 @@ BEGIN
     END IF;
     TRUNCATE flux_band;
     INSERT INTO flux_band
-    SELECT c.ccdvisitid, v.band
+    SELECT c.ccdvisitid, strpos('ugrizy', v.band)
     FROM (SELECT DISTINCT ccdvisitid FROM flux_row) AS c CROSS JOIN LATERAL (
       SELECT band FROM staging.ccdvisit AS v
       WHERE v.slot = in_slot AND v.ccdvisitid = c.ccdvisitid AND v.iswithdrawal IS NOT TRUE
@@ -157,25 +172,20 @@ BEGIN
       WHERE o.since IS NULL AND r.diaobjectid = o.diaobjectid;
     END IF;
     PERFORM staging.sum_fluxes(in_turn);
-    PERFORM set_config('enable_nestloop', loops, true);
     EXIT WHEN in_turn = 2;
 
-    -- Sums that have lost digits, or whose reference or template is of values that have left; and
-    -- those that another publication has just forgotten.
+    EXIT WHEN NOT EXISTS (SELECT FROM flux_sum WHERE poor);
     UPDATE flux_object AS o SET turn = 2, basis = NULL
-    FROM flux_sum AS c
-    WHERE c.diaobjectid = o.diaobjectid AND o.basis IS NOT NULL AND (
-      c.lost OR s[18] > 1e4 OR (s[17] > 0 AND s[17] >= s[3] + s[9])
-      OR (s[3] > 1 AND (s[6] > 1e6 * (s[6] - s[5] * s[5] / s[4])
-        OR s[8] > 1e6 * (s[8] - s[7] * s[7] / s[3])))
-      OR (s[12] > 1 AND s[16] > 1e6 * (s[16] - s[15] * s[15] / s[12])));
+    FROM flux_sum AS c WHERE c.poor AND c.diaobjectid = o.diaobjectid AND o.basis IS NOT NULL;
     EXIT WHEN NOT FOUND;
     DELETE FROM flux_row AS r USING flux_object AS o
     WHERE o.diaobjectid = r.diaobjectid AND o.turn = 2 AND r.known;
     DELETE FROM flux_sum AS r USING flux_object AS o
     WHERE o.diaobjectid = r.diaobjectid AND o.turn = 2;
+    PERFORM set_config('enable_nestloop', loops, true);
   END LOOP;
 
+  EXECUTE format('ANALYZE staging.%I (slot, diaobjectid)', 'diaobject_s' || in_slot);
   -- Bands without news keep their statistics, but not if the sums began anew without them.
   IF EXISTS (SELECT FROM flux_object WHERE basis IS NULL AND published) THEN
     SELECT string_agg(attname || ' = NULL', ', ') INTO STRICT set_fluxes
@@ -186,63 +196,63 @@ BEGIN
       'AND o.diaobjectid = w.diaobjectid AND w.basis IS NULL AND w.published', set_fluxes)
     USING in_slot;
   END IF;
-  -- In the texts # is the band and @ its sums.
-  SELECT string_agg(replace(', #.s AS #, #.templateid AS t#', '#', b), ''),
-    string_agg(replace(
-      ' LEFT JOIN flux_sum AS # ON #.diaobjectid = o.diaobjectid AND #.band = ', '#', b)
-      || quote_literal(b), ''),
-    string_agg(replace(', #fluxsums = p.#, #templateid = p.t#', '#', b), ''),
+  -- In the texts # is the band, @ its sums and + its number.
+  SELECT string_agg(replace(replace(
+      ' LEFT JOIN flux_sum AS # ON #.diaobjectid = o.diaobjectid AND #.band = +', '#', b),
+      '+', n), ''),
+    string_agg(replace(', #fluxsums, #templateid', '#', b), ''),
+    string_agg(replace(', #.s, #.templateid', '#', b), ''),
     string_agg(format(' & ~CASE WHEN %1$s.s IS NULL THEN 0 ELSE %2$s END '
-      '| CASE WHEN %1$s.s[17] > 0 THEN %2$s ELSE 0 END', b, 1 << strpos('ugrizy', b)), ''),
+      '| CASE WHEN %1$s.s[17] > 0 THEN %2$s ELSE 0 END', b, 1 << n::integer), ''),
+    string_agg(replace(', #.newest', '#', b), ''), string_agg(replace(', #.oldest', '#', b), ''),
     string_agg(replace(replace(
-      ', #psfluxmean = CASE WHEN @ IS NULL THEN o.#psfluxmean
+      ', #psfluxmean = CASE WHEN @ IS NULL THEN w.#psfluxmean
           WHEN @[3] > 0 THEN @[1] + @[5] / @[4] END
-      , #psfluxmeanerr = CASE WHEN @ IS NULL THEN o.#psfluxmeanerr
+      , #psfluxmeanerr = CASE WHEN @ IS NULL THEN w.#psfluxmeanerr
           WHEN @[3] > 0 THEN 1 / sqrt(@[4]) END
-      , #psfluxsigma = CASE WHEN @ IS NULL THEN o.#psfluxsigma
+      , #psfluxsigma = CASE WHEN @ IS NULL THEN w.#psfluxsigma
           WHEN @[3] > 1 THEN sqrt(greatest(@[8] - @[7] * @[7] / @[3], 0) / (@[3] - 1)) END
-      , #psfluxchi2 = CASE WHEN @ IS NULL THEN o.#psfluxchi2
+      , #psfluxchi2 = CASE WHEN @ IS NULL THEN w.#psfluxchi2
           WHEN @[3] > 1 THEN greatest(@[6] - @[5] * @[5] / @[4], 0) WHEN @[3] > 0 THEN 0 END
-      , #psfluxndata = CASE WHEN @ IS NULL THEN o.#psfluxndata WHEN @[3] > 0 THEN @[3] END
-      , #psforcedfluxmean = CASE WHEN @ IS NULL THEN o.#psforcedfluxmean
+      , #psfluxndata = CASE WHEN @ IS NULL THEN w.#psfluxndata WHEN @[3] > 0 THEN @[3] END
+      , #psforcedfluxmean = CASE WHEN @ IS NULL THEN w.#psforcedfluxmean
           WHEN @[9] > 0 THEN @[1] + @[11] / @[10] END
-      , #psforcedfluxmeanerr = CASE WHEN @ IS NULL THEN o.#psforcedfluxmeanerr
+      , #psforcedfluxmeanerr = CASE WHEN @ IS NULL THEN w.#psforcedfluxmeanerr
           WHEN @[9] > 0 THEN 1 / sqrt(@[10]) END
-      , #psforcedfluxndata = CASE WHEN @ IS NULL THEN o.#psforcedfluxndata
+      , #psforcedfluxndata = CASE WHEN @ IS NULL THEN w.#psforcedfluxndata
           WHEN @[9] > 0 THEN @[9] END
-      , #totfluxmean = CASE WHEN @ IS NULL THEN o.#totfluxmean
+      , #totfluxmean = CASE WHEN @ IS NULL THEN w.#totfluxmean
           WHEN @[12] > 0 THEN @[2] + @[14] / @[13] END
-      , #totfluxmeanerr = CASE WHEN @ IS NULL THEN o.#totfluxmeanerr
+      , #totfluxmeanerr = CASE WHEN @ IS NULL THEN w.#totfluxmeanerr
           WHEN @[12] > 0 THEN 1 / sqrt(@[13]) END
-      , #totfluxsigma = CASE WHEN @ IS NULL THEN o.#totfluxsigma
+      , #totfluxsigma = CASE WHEN @ IS NULL THEN w.#totfluxsigma
           WHEN @[12] > 1 THEN sqrt(greatest(@[16] - @[15] * @[15] / @[12], 0) / (@[12] - 1)) END',
-      '#', b), '@', 'p.' || b), '')
-  INTO pivot, joins, set_sums, set_mixed, set_fluxes
-  FROM (SELECT DISTINCT band AS b FROM flux_sum) AS bands;
+      '#', b), '@', b || '.s'), '')
+  INTO joins, sum_names, sums, set_mixed, newest_sum, oldest_sum, set_fluxes
+  FROM (SELECT DISTINCT band::text AS n, substr('ugrizy', band, 1) AS b FROM flux_sum) AS bands;
   PERFORM set_config('enable_nestloop', 'off', true);
   EXECUTE format($statement$
-    WITH span AS (
-      SELECT diaobjectid, max(midpointtai) FILTER (WHERE sign > 0) AS newest,
-        min(midpointtai) AS oldest
-      FROM flux_row GROUP BY diaobjectid
-    ), news AS MATERIALIZED (
-      SELECT o.diaobjectid, o.basis,
-        CASE WHEN o.basis IS NULL THEN greatest(n.oldest, o.since)
-          WHEN o.oldest <= o.since THEN o.since ELSE o.oldest END AS oldest,
-        greatest(o.newest, n.newest) AS newest,
-        CASE WHEN o.basis IS NULL THEN 0 ELSE o.mixedbands END %3$s AS mixedbands %1$s
-      FROM flux_object AS o LEFT JOIN span AS n ON n.diaobjectid = o.diaobjectid %2$s
-    ), kept AS (
-      UPDATE staging.diaobjectsums AS o
-      SET replacestai = p.basis, oldesttai = p.oldest, newesttai = p.newest, asoftai = $2,
-        mixedbands = p.mixedbands %4$s
-      FROM news AS p WHERE o.slot = $1 AND o.diaobjectid = p.diaobjectid
-    )
-    UPDATE staging.diaobject AS o
-    SET flags = o.flags & ~$3 | CASE WHEN p.mixedbands <> 0 THEN $3 ELSE 0 END %5$s
-    FROM news AS p WHERE o.slot = $1 AND o.diaobjectid = p.diaobjectid
-    $statement$, pivot, joins, set_mixed, set_sums, set_fluxes)
-  USING in_slot, horizon, mixed;
+    INSERT INTO staging.diaobjectsums (slot, diaobjectid, replacestai, ra0, decl0, epoch0, sincetai,
+      oldesttai, newesttai, asoftai, positionsums, mixedbands %1$s)
+    SELECT $1, o.diaobjectid, o.basis, c.ra0, c.decl0, c.epoch0, c.since,
+      CASE WHEN o.basis IS NULL THEN greatest(least(NULL::double precision %3$s), o.since)
+        WHEN o.oldest <= o.since THEN o.since ELSE o.oldest END,
+      greatest(CASE WHEN o.basis IS NOT NULL THEN o.newest END %4$s), $2, p.s,
+      CASE WHEN o.basis IS NULL THEN 0 ELSE o.mixedbands END %5$s %2$s
+    FROM flux_object AS o
+    JOIN characterize_object AS c ON c.diaobjectid = o.diaobjectid
+    JOIN characterize_sum AS p ON p.diaobjectid = o.diaobjectid %6$s
+    $statement$, sum_names, sums, oldest_sum, newest_sum, set_mixed, joins)
+  USING in_slot, horizon;
+  EXECUTE format($statement$
+    UPDATE staging.diaobject AS w
+    SET flags = w.flags & ~$2
+      | CASE WHEN CASE WHEN o.basis IS NULL THEN 0 ELSE o.mixedbands END %1$s <> 0 THEN $2 ELSE 0 END
+      %2$s
+    FROM flux_object AS o %3$s
+    WHERE w.slot = $1 AND w.diaobjectid = o.diaobjectid
+    $statement$, set_mixed, set_fluxes, joins)
+  USING in_slot, mixed;
   GET DIAGNOSTICS done = ROW_COUNT;
   PERFORM set_config('enable_nestloop', loops, true);
   RETURN done;

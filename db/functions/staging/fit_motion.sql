@@ -10,7 +10,7 @@
 --   h, k = af + bg, bf + cg, th, tk       the same times t       hk = f h + g k
 --   u, v = ax + by, bx + cy, tu, tv       the same times t       uv = f u + g v, xx = x u + y v
 --   lndet                                 logarithms of the determinants of the weight matrices
--- and n sources over span [d].
+-- and n sources over span [d]. No row where a is NULL.
 --
 -- The position is given for the epoch at which its variance is smallest: there it does not depend
 -- on the proper motion, so that the two can be used one without the other.
@@ -37,7 +37,8 @@ AS $$
       tta - s * (2 * ta - s * a) AS tta1, ttb - s * (2 * tb - s * b) AS ttb1,
       ttc - s * (2 * tc - s * c) AS ttc1,
       th - s * h AS th1, tk - s * k AS tk1, tu - s * u AS tu1, tv - s * v AS tv1
-    FROM (SELECT (ta + tc) / (a + c) AS s, a * c - b * b AS det OFFSET 0) AS q OFFSET 0
+    FROM (SELECT (ta + tc) / (a + c) AS s, a * c - b * b AS det WHERE a IS NOT NULL OFFSET 0) AS q
+    OFFSET 0
   ), crossed AS (
     SELECT *, ia * ta1 + ib * tb1 AS m11, ia * tb1 + ib * tc1 AS m12,
       ib * ta1 + ic * tb1 AS m21, ib * tb1 + ic * tc1 AS m22

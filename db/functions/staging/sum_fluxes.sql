@@ -5,98 +5,121 @@
 -- needs: staging.shrinkage
 CREATE OR REPLACE FUNCTION staging.sum_fluxes(in_turn integer)
 RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-  in_band text;
+-- Rows are grouped by hash: they come in no order.
+LANGUAGE plpgsql SET enable_sort = off
+AS $$
 BEGIN
-  -- The kept sums of the bands with news, and of no others: they are long.
-  TRUNCATE flux_base;
-  FOR in_band IN SELECT DISTINCT band FROM flux_band LOOP
-    EXECUTE format($statement$
-      INSERT INTO flux_base
-      SELECT o.diaobjectid, $1, o.since, b.s,
-        -- Reference and template stay as long as there are values.
-        CASE WHEN b.s[3] + b.s[9] > 0 THEN b.s[1] END, CASE WHEN b.s[12] > 0 THEN b.s[2] END,
-        CASE WHEN b.s[3] + b.s[9] > 0 THEN b.templateid END, o.basis IS NOT NULL AND b.found IS NULL
-      FROM flux_object AS o LEFT JOIN LATERAL (
-        SELECT true AS found, k.%1$sfluxsums AS s, k.%1$stemplateid AS templateid
-        FROM prompt_store.diaobjectsums AS k
-        WHERE k.diaobjectid = o.diaobjectid AND k.asoftai = o.basis OFFSET 0
-      ) AS b ON true
-      WHERE o.turn = $2 AND o.diaobjectid IN (
-        SELECT r.diaobjectid FROM flux_row AS r JOIN flux_band AS v ON v.ccdvisitid = r.ccdvisitid
-        WHERE v.band = $1)
-      $statement$, in_band) USING in_band, in_turn;
-  END LOOP;
-
   INSERT INTO flux_sum
-  WITH total AS MATERIALIZED (
-    -- One value of totFlux a ccdVisit: of the forced row, else of the source.
-    SELECT diaobjectid, ccdvisitid, min(id) AS id
-    FROM flux_row WHERE totflux IS NOT NULL GROUP BY diaobjectid, ccdvisitid
-  ), banded AS MATERIALIZED (
-    SELECT r.diaobjectid, r.forced, r.templateid, v.band,
+  WITH mine AS MATERIALIZED (
+    -- Measurements without flux, or of unknown error, say only that they are there.
+    SELECT r.diaobjectid, v.band, r.forced, r.templateid, r.midpointtai, r.id, r.ccdvisitid, o.basis, o.band AS own,
+      r.totflux IS NOT NULL AS measured,
+      CASE WHEN r.sign <= 0 OR r.midpointtai > o.since THEN r.sign ELSE 0 END AS sign,
       CASE WHEN r.psfluxerr > 0 THEN r.psflux::double precision END AS f,
       1 / nullif(r.psfluxerr::double precision * r.psfluxerr, 0) AS w,
-      CASE WHEN r.totfluxerr > 0 AND t.id = r.id THEN r.totflux::double precision END AS g,
-      1 / nullif(r.totfluxerr::double precision * r.totfluxerr, 0) AS wg,
-      CASE WHEN r.sign <= 0 OR r.midpointtai > k.since THEN r.sign ELSE 0 END AS sign,
-      k.f0, k.g0, k.t0
+      CASE WHEN r.totfluxerr > 0 THEN r.totflux::double precision END AS g,
+      1 / nullif(r.totfluxerr::double precision * r.totfluxerr, 0) AS wg
     FROM flux_row AS r
+    JOIN flux_object AS o ON o.diaobjectid = r.diaobjectid AND o.turn = in_turn
     JOIN flux_band AS v ON v.ccdvisitid = r.ccdvisitid
-    JOIN flux_base AS k ON k.diaobjectid = r.diaobjectid AND k.band = v.band
-    LEFT JOIN total AS t ON t.diaobjectid = r.diaobjectid AND t.ccdvisitid = r.ccdvisitid
+    OFFSET 0
+  ), total AS (
+    -- One value of totFlux a ccdVisit: of the forced row, else of the source.
+    SELECT diaobjectid, ccdvisitid, min(id) AS id
+    FROM mine WHERE measured GROUP BY diaobjectid, ccdvisitid HAVING count(*) > 1
+  ), base AS MATERIALIZED (
+    -- The kept sums of the bands with news, and of no others: they are long. Reference and template
+    -- stay as long as there are values.
+    SELECT diaobjectid, band, s, lost, CASE WHEN s[3] + s[9] > 0 THEN s[1] END AS f0,
+      CASE WHEN s[12] > 0 THEN s[2] END AS g0, CASE WHEN s[3] + s[9] > 0 THEN templateid END AS t0
+    FROM (
+      SELECT o.diaobjectid, o.band, false AS lost, CASE WHEN o.basis IS NOT NULL THEN o.s END AS s,
+        o.templateid
+      FROM flux_object AS o WHERE o.turn = in_turn AND o.band IS NOT NULL
+      UNION ALL
+      SELECT n.diaobjectid, n.band, n.basis IS NOT NULL AND b.found IS NULL, b.s, b.templateid
+      FROM (SELECT diaobjectid, band, min(basis) AS basis FROM mine
+        WHERE band IS DISTINCT FROM own GROUP BY diaobjectid, band) AS n
+      LEFT JOIN LATERAL (
+        SELECT true AS found,
+          CASE n.band WHEN 1 THEN k.ufluxsums WHEN 2 THEN k.gfluxsums WHEN 3 THEN k.rfluxsums
+            WHEN 4 THEN k.ifluxsums WHEN 5 THEN k.zfluxsums ELSE k.yfluxsums END AS s,
+          CASE n.band WHEN 1 THEN k.utemplateid WHEN 2 THEN k.gtemplateid WHEN 3 THEN k.rtemplateid
+            WHEN 4 THEN k.itemplateid WHEN 5 THEN k.ztemplateid ELSE k.ytemplateid END AS templateid
+        FROM prompt_store.diaobjectsums AS k
+        WHERE k.diaobjectid = n.diaobjectid AND k.asoftai = n.basis OFFSET 0
+      ) AS b ON true
+      OFFSET 0
+    ) AS b
     OFFSET 0
   ), mean AS (
     -- In single precision: of equal values it is the value itself.
-    SELECT diaobjectid, band, max(templateid) AS templateid,
-      (sum(w * f) / sum(w) FILTER (WHERE f IS NOT NULL))::real AS f,
-      (sum(wg * g) / sum(wg) FILTER (WHERE g IS NOT NULL))::real AS g
-    FROM banded WHERE sign <> 0 AND (f0 IS NULL OR g0 IS NULL) GROUP BY diaobjectid, band
+    SELECT m.diaobjectid, m.band, max(m.templateid) AS templateid,
+      (sum(m.w * m.f) / sum(m.w) FILTER (WHERE m.f IS NOT NULL))::real AS f,
+      (sum(m.wg * m.g) / sum(m.wg) FILTER (WHERE m.g IS NOT NULL))::real AS g
+    FROM mine AS m JOIN base AS k ON k.diaobjectid = m.diaobjectid AND k.band = m.band
+      AND (k.f0 IS NULL OR k.g0 IS NULL)
+    WHERE m.sign <> 0 GROUP BY m.diaobjectid, m.band
+  ), reference AS MATERIALIZED (
+    SELECT k.diaobjectid, k.band, k.s, k.lost, coalesce(k.f0, m.f, 0)::double precision AS f0,
+      coalesce(k.g0, m.g, 0)::double precision AS g0, coalesce(k.t0, m.templateid) AS t0
+    FROM base AS k LEFT JOIN mean AS m ON m.diaobjectid = k.diaobjectid AND m.band = k.band
+    OFFSET 0
   ), change AS (
-    SELECT diaobjectid, band, min(f0) AS f0, min(g0) AS g0, min(t0) AS t0,
-      sum(sign) FILTER (WHERE one) AS n, sum(sign * w) FILTER (WHERE one) AS w,
-      sum(sign * w * d) FILTER (WHERE one) AS wf, sum(sign * w * d * d) FILTER (WHERE one) AS wff,
-      sum(sign * d) FILTER (WHERE one) AS f, sum(sign * d * d) FILTER (WHERE one) AS ff,
-      sum(sign) FILTER (WHERE two) AS forced_n, sum(sign * w) FILTER (WHERE two) AS forced_w,
-      sum(sign * w * d) FILTER (WHERE two) AS forced_wf,
-      sum(sign) FILTER (WHERE three) AS tot_n, sum(sign * wg) FILTER (WHERE three) AS tot_w,
-      sum(sign * wg * e) FILTER (WHERE three) AS tot_wf, sum(sign * e) FILTER (WHERE three) AS tot_f,
-      sum(sign * e * e) FILTER (WHERE three) AS tot_ff,
-      sum(sign) FILTER (WHERE (one OR two) AND templateid <> t0) AS others
+    -- Of sources w, d; of forced rows w2, d2; of either totFlux wg, e.
+    SELECT diaobjectid, band, max(midpointtai) FILTER (WHERE sign > 0) AS newest,
+      min(midpointtai) AS oldest, sum(n) AS n, sum(w) AS w, sum(w * d) AS wf, sum(w * d * d) AS wff,
+      sum(n * d) AS f, sum(n * d * d) AS ff,
+      sum(n2) AS forced_n, sum(w2) AS forced_w, sum(w2 * d2) AS forced_wf,
+      sum(ng) AS tot_n, sum(wg) AS tot_w, sum(wg * e) AS tot_wf, sum(ng * e) AS tot_f,
+      sum(ng * e * e) AS tot_ff, sum(others) AS others
     FROM (
-      SELECT *, f - f0 AS d, g - g0 AS e
-      FROM (
-        SELECT b.diaobjectid, b.band, b.sign, b.w, b.wg, b.f, b.g, b.templateid,
-          NOT b.forced AND b.f IS NOT NULL AS one, b.forced AND b.f IS NOT NULL AS two,
-          b.g IS NOT NULL AS three,
-          coalesce(b.f0, m.f, 0)::double precision AS f0,
-          coalesce(b.g0, m.g, 0)::double precision AS g0, coalesce(b.t0, m.templateid) AS t0
-        FROM banded AS b
-        LEFT JOIN mean AS m ON m.diaobjectid = b.diaobjectid AND m.band = b.band
-        WHERE b.sign <> 0 OFFSET 0
-      ) AS q OFFSET 0
-    ) AS o
+      SELECT m.diaobjectid, m.band, m.midpointtai, m.sign,
+        CASE WHEN NOT m.forced THEN m.f - k.f0 END AS d,
+        CASE WHEN NOT m.forced AND m.f IS NOT NULL THEN m.sign END AS n,
+        CASE WHEN NOT m.forced AND m.f IS NOT NULL THEN m.sign * m.w END AS w,
+        CASE WHEN m.forced THEN m.f - k.f0 END AS d2,
+        CASE WHEN m.forced AND m.f IS NOT NULL THEN m.sign END AS n2,
+        CASE WHEN m.forced AND m.f IS NOT NULL THEN m.sign * m.w END AS w2,
+        m.g - k.g0 AS e,
+        CASE WHEN m.g IS NOT NULL AND coalesce(t.id = m.id, true) THEN m.sign END AS ng,
+        CASE WHEN m.g IS NOT NULL AND coalesce(t.id = m.id, true) THEN m.sign * m.wg END AS wg,
+        CASE WHEN m.templateid <> k.t0 AND m.f IS NOT NULL THEN m.sign END AS others
+      FROM mine AS m
+      JOIN reference AS k ON k.diaobjectid = m.diaobjectid AND k.band = m.band
+      LEFT JOIN total AS t ON t.diaobjectid = m.diaobjectid AND t.ccdvisitid = m.ccdvisitid
+      WHERE m.sign <> 0 OFFSET 0
+    ) AS q
     GROUP BY diaobjectid, band
   )
-  SELECT diaobjectid, band,
-    ARRAY[f0, g0,
-      coalesce(s[3], 0) + coalesce(n, 0), coalesce(s[4], 0) + coalesce(w, 0),
-      coalesce(s[5], 0) + coalesce(wf, 0), coalesce(s[6], 0) + coalesce(wff, 0),
-      coalesce(s[7], 0) + coalesce(f, 0), coalesce(s[8], 0) + coalesce(ff, 0),
-      coalesce(s[9], 0) + coalesce(forced_n, 0), coalesce(s[10], 0) + coalesce(forced_w, 0),
-      coalesce(s[11], 0) + coalesce(forced_wf, 0),
-      coalesce(s[12], 0) + coalesce(tot_n, 0), coalesce(s[13], 0) + coalesce(tot_w, 0),
-      coalesce(s[14], 0) + coalesce(tot_wf, 0), coalesce(s[15], 0) + coalesce(tot_f, 0),
-      coalesce(s[16], 0) + coalesce(tot_ff, 0), coalesce(s[17], 0) + coalesce(others, 0),
-      coalesce(s[18] * greatest(staging.shrinkage(s[4], w), staging.shrinkage(s[6], wff),
-        staging.shrinkage(s[8], ff), staging.shrinkage(s[10], forced_w),
-        staging.shrinkage(s[13], tot_w), staging.shrinkage(s[16], tot_ff)), 1)],
-    t0, lost
+  SELECT q.diaobjectid, q.band, q.s, q.t0, q.newest, q.oldest,
+    -- Sums that have lost digits, or whose reference or template is of values that have left; and
+    -- those that another publication has just forgotten.
+    q.lost OR s[18] > 1e4 OR (s[17] > 0 AND s[17] >= s[3] + s[9])
+      OR (s[3] > 1 AND (s[6] > 1e6 * (s[6] - s[5] * s[5] / s[4])
+        OR s[8] > 1e6 * (s[8] - s[7] * s[7] / s[3])))
+      OR (s[12] > 1 AND s[16] > 1e6 * (s[16] - s[15] * s[15] / s[12]))
   FROM (
-    SELECT c.*, k.s, k.lost FROM change AS c
-    JOIN flux_base AS k ON k.diaobjectid = c.diaobjectid AND k.band = c.band OFFSET 0
-  ) AS n;
+    SELECT c.diaobjectid, c.band, k.t0, k.lost, c.newest, c.oldest, CASE WHEN s IS NULL THEN
+      ARRAY[k.f0, k.g0, coalesce(n, 0), coalesce(w, 0), coalesce(wf, 0), coalesce(wff, 0),
+        coalesce(f, 0), coalesce(ff, 0), coalesce(forced_n, 0), coalesce(forced_w, 0),
+        coalesce(forced_wf, 0), coalesce(tot_n, 0), coalesce(tot_w, 0), coalesce(tot_wf, 0),
+        coalesce(tot_f, 0), coalesce(tot_ff, 0), coalesce(others, 0), 1]
+      ELSE ARRAY[k.f0, k.g0, s[3] + coalesce(n, 0), s[4] + coalesce(w, 0),
+        s[5] + coalesce(wf, 0), s[6] + coalesce(wff, 0), s[7] + coalesce(f, 0),
+        s[8] + coalesce(ff, 0), s[9] + coalesce(forced_n, 0), s[10] + coalesce(forced_w, 0),
+        s[11] + coalesce(forced_wf, 0), s[12] + coalesce(tot_n, 0), s[13] + coalesce(tot_w, 0),
+        s[14] + coalesce(tot_wf, 0), s[15] + coalesce(tot_f, 0), s[16] + coalesce(tot_ff, 0),
+        s[17] + coalesce(others, 0),
+        -- Of the terms of a band the weights and squares shrink together, or not at all.
+        s[18] * CASE WHEN n < 0 OR w < 0 OR wff < 0 OR ff < 0 OR forced_w < 0 OR tot_w < 0
+            OR tot_ff < 0 THEN
+          greatest(staging.shrinkage(s[4], w), staging.shrinkage(s[6], wff),
+            staging.shrinkage(s[8], ff), staging.shrinkage(s[10], forced_w),
+            staging.shrinkage(s[13], tot_w), staging.shrinkage(s[16], tot_ff)) ELSE 1 END] END AS s
+    FROM change AS c JOIN reference AS k ON k.diaobjectid = c.diaobjectid AND k.band = c.band
+    OFFSET 0
+  ) AS q;
 END $$;
 
 COMMENT ON FUNCTION staging.sum_fluxes(integer)

@@ -1,24 +1,19 @@
 -- sum_positions: the sums of the normal equations (staging.fit_motion) of the objects of one turn of
 -- staging.characterize: those kept, plus what comes and less what the window leaves behind. From its
--- temporary tables characterize_object, characterize_row and characterize_frame into the staged
--- sums; with in_turn 2 the objects are summed from their rows alone. A part of staging.characterize,
+-- temporary tables characterize_object, characterize_row and characterize_frame into
+-- characterize_sum; with in_turn 2 the objects are summed from their rows alone. A part of staging.characterize,
 -- which says how sources are weighted and where offsets are counted from.
--- needs: science.earth_position, staging.shrinkage
+-- needs: staging.shrinkage
 CREATE OR REPLACE FUNCTION staging.sum_positions(in_slot smallint, in_turn integer)
 RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-  WITH earth AS MATERIALIZED (
-    -- Once a minute: the Earth moves 1e-5 AU in that time.
-    SELECT minute, e[1] AS ex, e[2] AS ey, e[3] AS ez
-    FROM (SELECT minute, science.earth_position(minute / 1440) AS e
-          FROM (SELECT DISTINCT round(midpointtai * 1440) AS minute FROM characterize_row) AS m
-          OFFSET 0) AS p
-  ), offsets AS (
+  INSERT INTO characterize_sum
+  WITH offsets AS (
     SELECT m.diaobjectid, m.sign, m.midpointtai, (m.midpointtai - o.epoch0) / 365.25 AS t,
       206264.80624709636 * p.cd * sin(p.da) AS x,
       206264.80624709636 * (sin(p.dd) + 2 * p.cd * p.sd0 * sin(p.da / 2) * sin(p.da / 2)) AS y,
-      e.ex * p.sa0 - e.ey * p.ca0 AS f, (e.ex * p.ca0 + e.ey * p.sa0) * p.sd0 - e.ez * p.cd0 AS g,
+      v.ex * p.sa0 - v.ey * p.ca0 AS f, (v.ex * p.ca0 + v.ey * p.sa0) * p.sd0 - v.ez * p.cd0 AS g,
       -- North there is not quite North here.
       sin(p.da) * p.sd0 AS r,
       coalesce(m.raerr, 1)::double precision ^ 2 + v.vra AS vra,
@@ -27,8 +22,8 @@ BEGIN
     FROM characterize_row AS m
     JOIN characterize_object AS o ON o.diaobjectid = m.diaobjectid AND o.turn = in_turn
       AND (m.sign < 0 OR m.midpointtai > o.since)
-    JOIN characterize_frame AS v ON v.ccdvisitid = m.ccdvisitid
-    JOIN earth AS e ON e.minute = round(m.midpointtai * 1440)
+    JOIN characterize_frame AS v
+      ON v.ccdvisitid = m.ccdvisitid AND v.minute = round(m.midpointtai * 1440)
     CROSS JOIN LATERAL (
       SELECT radians(m.ra - o.ra0) AS da, radians(m.decl - o.decl0) AS dd, cosd(m.decl) AS cd,
         sind(o.ra0) AS sa0, cosd(o.ra0) AS ca0, sind(o.decl0) AS sd0, cosd(o.decl0) AS cd0
@@ -54,9 +49,7 @@ BEGIN
       FROM weighed OFFSET 0) AS p
     GROUP BY diaobjectid
   )
-  INSERT INTO staging.diaobjectsums (slot, diaobjectid, replacestai, ra0, decl0, epoch0, sincetai,
-    oldesttai, positionsums)
-  SELECT in_slot, o.diaobjectid, o.basis, o.ra0, o.decl0, o.epoch0, o.since, c.first,
+  SELECT o.diaobjectid, c.first,
     CASE WHEN o.basis IS NULL THEN ARRAY[c.n, c.a, c.b, c.c, c.ta, c.tb, c.tc, c.tta, c.ttb, c.ttc,
       c.h, c.k, c.th, c.tk, c.hk, c.u, c.v, c.tu, c.tv, c.uv, c.xx, c.lndet, 1]
     ELSE ARRAY[s[1] + c.n, s[2] + c.a, s[3] + c.b, s[4] + c.c, s[5] + c.ta, s[6] + c.tb,
@@ -65,7 +58,7 @@ BEGIN
       s[19] + c.tv, s[20] + c.uv, s[21] + c.xx, s[22] + c.lndet,
       s[23] * greatest(staging.shrinkage(s[2] + s[4], c.a + c.c), staging.shrinkage(s[21], c.xx))]
     END
-  FROM (SELECT *, kept AS s FROM characterize_object) AS o
+  FROM (SELECT *, kept AS s FROM characterize_object WHERE slot = in_slot) AS o
   JOIN change AS c ON c.diaobjectid = o.diaobjectid;
 END $$;
 
