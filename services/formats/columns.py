@@ -116,11 +116,11 @@ class Arrays:
 
 
 def mask_of(values: Any) -> NDArray[np.bool_]:
-    """Whether each row is NULL; an array of NULLs alone counts as NULL."""
+    """Whether each row is NULL; an array of NULLs alone, and one of no length, counts as NULL."""
     mask: NDArray[np.bool_] = np.ma.getmaskarray(values)
     if mask.ndim > 1:
         whole: NDArray[np.bool_] = np.logical_and.reduce(mask, axis=1)
-        return whole if mask.shape[1] else np.zeros(len(mask), dtype=bool)
+        return whole
     return mask
 
 

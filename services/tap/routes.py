@@ -41,14 +41,15 @@ class Streamed(Response):
     """An answer that is sent while it is made; a client that goes away ends its query."""
 
     def __init__(
-        self, start: Callable[[Spool], Any], outcome: Outcome, media_type: str, most: int
+        self, start: Callable[[Spool], Any], outcome: Outcome, form: formats.Format, most: int
     ) -> None:
         self.start = start
         self.outcome = outcome
         self.most = most
         self.background = None
         self.status_code = 200
-        self.media_type = media_type
+        self.media_type = form.media_type
+        self.tells_failure = form.writer.tells_failure
         self.init_headers({"Cache-Control": "no-store"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +71,10 @@ class Streamed(Response):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 if gone.done():
                     return
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            # Where a failure cannot be told the transfer breaks off, which is better than rows that
+            # look like all there are.
+            if self.tells_failure or await asyncio.wrap_future(task) is None:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             gone.cancel()
             spool.close()
@@ -390,7 +394,7 @@ def streamed(
             service.answer, asked, uploads, spool, outcome, door=door, client=client
         )
 
-    return Streamed(start, outcome, form.media_type, service.most_bytes)
+    return Streamed(start, outcome, form, service.most_bytes)
 
 
 async def in_thread(service: TapService, work: Callable[[], Any]) -> Any:

@@ -38,7 +38,7 @@ def test_the_past_and_the_verbosity_can_be_named(service):
         ("DIAObject", {"RA": "nan", "DEC": "0", "SR": "1"}, "RA is 'nan'"),
         ("DIAObject", {"RA": "1) OR (1=1", "DEC": "0", "SR": "1"}, "RA is"),
         ("DIAObject", {"RA": "1", "DEC": "0", "SR": "1", "VERB": "4"}, "VERB is '4'"),
-        ("Visit", {"RA": "1", "DEC": "0", "SR": "1"}, "no table 'Visit' with positions"),
+        ("SSObject", {"RA": "1", "DEC": "0", "SR": "1"}, "no table 'SSObject' with positions"),
         ("pg_roles", {"RA": "1", "DEC": "0", "SR": "1"}, "no table 'pg_roles'"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 import pyvo
 from astropy.io.votable import parse, parse_single_table
 from astropy.table import Table
+from astropy.units import Unit
 from small_survey import CENTRE, SOURCES, positions
 
 from skyledger.virtual import parse_instant
@@ -178,10 +179,10 @@ def test_tap_schema_describes_exactly_what_answers_say(service):
     for table in sorted(tables):
         answer = votable(service.ask(f"SELECT * FROM {table}", FORMAT="votable", MAXREC="0"))
         shown = {
-            (f.name.lower(), f.datatype, str(f.unit or ""), f.ucd or "") for f in answer.fields
+            (f.name.lower(), f.datatype, Unit(f.unit or ""), f.ucd or "") for f in answer.fields
         }
         wanted = {
-            (c.strip('"').lower(), kind, unit, ucd)
+            (c.strip('"').lower(), kind, Unit(unit, format="vounit"), ucd)
             for name, c, kind, unit, ucd in said
             if name == table
         }
