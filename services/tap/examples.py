@@ -11,7 +11,7 @@ EXAMPLES = (
         (
             "SELECT TOP 100 diaObjectId, ra, dec, nDiaSources, rPsFluxMean\n"
             "FROM prompt.DIAObject\n"
-            "WHERE 1 = CONTAINS(POINT(ra, dec), CIRCLE(150.1, 2.2, 0.0167))\n"
+            "WHERE 1 = CONTAINS(POINT('ICRS', ra, dec), CIRCLE('ICRS', 150.1, 2.2, 0.0167))\n"
             "ORDER BY nDiaSources DESC"
         ),
     ),

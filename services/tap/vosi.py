@@ -130,7 +130,8 @@ FROM service.tapcolumn ORDER BY tablename, columnindex
 """
 _KEYS = """
 SELECT k.fromtable, k.targettable, p.fromcolumn, p.targetcolumn, k.keyid
-FROM service.tapkey AS k JOIN service.tapkeycolumn AS p USING (keyid) ORDER BY k.keyid
+FROM service.tapkey AS k JOIN service.tapkeycolumn AS p USING (keyid)
+ORDER BY k.keyid, p.fromcolumn
 """
 
 

@@ -6,7 +6,7 @@
 
 from typing import Any
 
-from skyledger.catalogue import Catalogue, Column, Table
+from skyledger.catalogue import RESERVED, Catalogue, Column, Table
 from skyledger.database.published import Item, quote
 
 # Types of PostgreSQL: datatype, arraysize and xtype of VOTable.
@@ -83,7 +83,7 @@ def _kind(table: Table) -> str:
 def _row(table: Table, column: Column, index: int, now: Any) -> tuple[Any, ...]:
     datatype, arraysize, xtype = votable_type(column)
     # A word of SQL is written as queries have to write it (TAP 1.1 section 4.3).
-    name = f'"{column.name}"' if column.name.lower() in _RESERVED else column.name
+    name = f'"{column.name}"' if column.name.upper() in RESERVED else column.name
     return (
         table.full_name, name, column.sql, column.type, datatype, arraysize, xtype, column.unit,
         column.ucd, column.utype, column.description, column.principal, column.indexed,
@@ -171,7 +171,12 @@ _PUBLISHED: dict[str, tuple[str, str, tuple[tuple[str, str, str, str], ...]]] = 
                 "Size of the column in VOTable; NULL for a scalar.",
             ),
             ("xtype", "text", "c.xtype", "Meaning of the type beyond VOTable's own types."),
-            ("size", "integer", "NULL::integer", "Length of the column; obsolete, see arraysize."),
+            (
+                "size",
+                "integer",
+                "CASE WHEN c.arraysize ~ '^[0-9]+$' THEN c.arraysize::integer END",
+                "Length of the column; obsolete, see arraysize.",
+            ),
             ("description", "text", "c.description", "What the column holds."),
             ("utype", "text", "c.utype", "Place of the column in a data model, if it has one."),
             ("unit", "text", "c.unit", "Unit of the column, as a VOUnit."),
@@ -241,7 +246,6 @@ REFERENCES = (
     ("keys", "target_table", "tables", "table_name"),
     ("key_columns", "key_id", "keys", "key_id"),
 )
-_RESERVED = {"size"}
 
 
 def tables() -> list[Table]:
