@@ -97,8 +97,11 @@ def box(centre: Value, width: Value, height: Value) -> Value:
 
 
 def from_array(value: Value) -> Value:
-    """Make a geometry of a column that keeps it as an array of degrees."""
+    """Make a geometry of a column that keeps it as an array of degrees, or in words (ObsCore)."""
     a = f"({value.sql})"
+    if value.xtype == "adql:REGION":  # Polygon ICRS 10 20 ...
+        a = f"string_to_array(substr({value.sql}, 14), ' ')::double precision[]"
+        value = Value(a, "double precision[]", "deg", value.ucd, value.description)
     if value.xtype == "point":
         found = Value(f"spoint(radians({a}[1]), radians({a}[2]))", "point")
         found.lon = Value(f"{a}[1]", "double precision", "deg")

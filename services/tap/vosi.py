@@ -70,6 +70,8 @@ def capabilities(
     standard = {"standardID": "ivo://ivoa.net/std/TAP", xml.TYPE: "tr:TableAccess"}
     tap = xml.add(root, "capability", None, standard)
     _interface(tap, base, "base", {"role": "std", "version": "1.1"})
+    model = {"ivo-id": "ivo://ivoa.net/std/ObsCore#core-1.1"}
+    xml.add(tap, "dataModel", "ObsCore-1.1", model)
     language = xml.add(tap, "language")
     xml.add(language, "name", "ADQL")
     for version in ("2.1", "2.0"):

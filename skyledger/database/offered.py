@@ -8,7 +8,7 @@ from typing import Any
 from skyledger import dictionary as dd
 from skyledger.catalogue import Catalogue, Column, ForeignKey, Table
 from skyledger.database import metadata as md
-from skyledger.database import rubin, tap_schema
+from skyledger.database import obscore, rubin, tap_schema
 from skyledger.resources import db_dir
 
 # Names under which Rubin published its previews; see `Catalogue.aliases`.
@@ -19,6 +19,7 @@ _SCHEMAS = {
     "deletedTai.",
     "rubin": "The living database in the names and units of the Vera C. Rubin Observatory.",
     "ledger": "Epochs, detectors, provenance and the meaning of flags and features.",
+    "ivoa": "Data models of the VO: the images of the archive as ObsCore.",
     "tap_schema": "What can be asked, as TAP describes it.",
 }
 # Ledger relations that readers may see (db/roles/grants.sql).
@@ -361,6 +362,7 @@ def catalogue(releases: tuple[str, ...] = (), path: str = "prompt") -> Catalogue
     known |= {t.name.lower(): t for t in stacked}
     tables += _rubin(known)
     tables += [_ledger(dictionary[name]) for name in _LEDGER]
+    tables.append(obscore.table())
     tables += tap_schema.tables()
     tables += [_static(r, release) for release in releases for r in dictionary.of_kind("static")]
     newest = releases[-1:]

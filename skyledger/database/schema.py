@@ -22,7 +22,16 @@ from sqlalchemy.pool import StaticPool
 
 from skyledger import __version__
 from skyledger import dictionary as dd
-from skyledger.database import changes, extensions, offered, published, rubin, stacked, tap_schema
+from skyledger.database import (
+    changes,
+    extensions,
+    obscore,
+    offered,
+    published,
+    rubin,
+    stacked,
+    tap_schema,
+)
 from skyledger.database import metadata as md
 from skyledger.database.published import Item
 from skyledger.errors import ConfigurationError, DatabaseError
@@ -76,7 +85,7 @@ def _files() -> list[Item]:
 def replay_items(dictionary: dd.Dictionary) -> list[Item]:
     """Everything replayed after the migrations, in an order in which it can be made."""
     generated = [*published.items(dictionary), *changes.items(dictionary), *rubin.items()]
-    generated += tap_schema.items()
+    generated += [*obscore.items(), *tap_schema.items()]
     items = {item.name: item for item in [*_files(), *generated]}
     graph = {name: sorted(item.needs) for name, item in sorted(items.items())}
     missing = sorted({n for needs in graph.values() for n in needs} - set(items))

@@ -211,3 +211,17 @@ def test_what_is_not_there_has_a_next_step(service):
     assert "begin at" in response.text
     assert httpx.get(f"{service.address}/").status_code == 200
     assert parse_instant(service.epochs[0].isoformat()) == service.epochs[0]
+
+
+@pytest.mark.requirement("GEN-29")
+def test_images_are_found_by_position_in_obscore(service):
+    """Every ccdVisit of the small survey is a polygon around its centre."""
+    query = (
+        "SELECT obs_id, s_ra, s_dec, s_region, em_min, t_min FROM ivoa.ObsCore "
+        "WHERE 1 = CONTAINS(POINT(s_ra, s_dec), s_region)"
+    )
+    answer = votable(service.ask(query, FORMAT="votable"))
+    whole = votable(service.ask("SELECT obs_id FROM ivoa.ObsCore", FORMAT="votable"))
+    assert len(answer.array) == len(whole.array)
+    assert answer.get_field_by_id_or_name("s_region").xtype == "adql:REGION"
+    assert answer.get_field_by_id_or_name("t_min").utype.endswith("StartTime")
