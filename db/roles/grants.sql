@@ -110,7 +110,7 @@ GRANT EXECUTE ON FUNCTION ledger.publish(bigint), ledger.fail_batch(bigint, text
   ledger.status(),
   ledger.withdraw(bigint, text), ledger.withdraw_sources(bigint[], text),
   ledger.relink_chunks(bigint[], bigint[], bigint[], integer),
-  ledger.relink_chunk(bigint[], bigint[], bigint[])
+  ledger.relink_chunk(bigint[], bigint[], bigint[], timestamp[], bigint[])
   TO skyledger_ingest;
 GRANT EXECUTE ON PROCEDURE ledger.relink(bigint[], bigint[], bigint[], integer, bigint)
   TO skyledger_ingest;

@@ -41,7 +41,7 @@ class Value:
     centre: "Value | None" = None
     radius: "Value | None" = None
     array: str = ""  # ... and the same as an array of degrees
-    spatial: bool = False  # a point with a spatial index
+    spatial: int = 0  # a point with a spatial index: the larger, the more there is to gain
 
     @property
     def family(self) -> str:

@@ -6,7 +6,7 @@
 ...     out.write(piece)
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -19,20 +19,24 @@ __all__ = [
     "FORMATS",
     "NAMES",
     "Format",
+    "Limit",
     "Link",
     "ServiceDescriptor",
     "Statement",
     "error_document",
-    "limited",
     "resolve",
+    "send",
     "write",
 ]
+
+
+Chunk = dict[str, Any]
 
 
 def write(
     name: str | Format,
     columns: Sequence[ResultColumn],
-    chunks: Iterable[dict[str, Any]],
+    chunks: Iterable[Chunk],
     statement: Statement,
 ) -> Iterator[bytes]:
     """Yield an answer in a format, in memory that does not grow with its rows.
@@ -82,23 +86,79 @@ def write(
         writer.close()
 
 
-def limited(
-    chunks: Iterable[dict[str, Any]], most: int, statement: Statement
-) -> Iterator[dict[str, Any]]:
-    """Yield ``most`` rows at most, and set ``overflow`` if there are more.
+def send(
+    name: str | Format,
+    columns: Sequence[ResultColumn],
+    produce: Callable[[Callable[[Chunk], None]], None],
+    statement: Statement,
+    out: Callable[[bytes], Any],
+) -> None:
+    """Write an answer whose rows are pushed, as :func:`skyledger.binary.stream` does.
 
-    The query should ask for one row more than ``most``; nothing is asked for if that is 0, which
-    DALI calls an overflow too.
+    Parameters
+    ----------
+    name, columns, statement
+        As for :func:`write`.
+    produce
+        Calls the function it is given with each chunk, such as
+        ``functools.partial(binary.stream, connection, query)``.
+    out
+        Called with each piece of the file; what it raises ends the answer, and the query with it.
+
+    Raises
+    ------
+    Exception
+        As :func:`write`, and whatever ``out`` raises.
     """
-    if most == 0:
-        statement.overflow = True
-        return
-    left = most
-    for chunk in chunks:
+    kind = name if isinstance(name, Format) else resolve(name)
+    writer = kind.writer(columns, statement)
+    begun = lost = False
+
+    def put(pieces: Iterator[bytes]) -> None:
+        nonlocal lost
+        for piece in pieces:
+            lost = True  # if ``out`` raises
+            out(piece)
+            lost = False
+
+    def consume(chunk: Chunk) -> None:
+        nonlocal begun
+        if not begun:
+            begun = True
+            put(writer.head())
+        put(writer.rows(chunk))
+
+    try:
+        try:
+            produce(consume)
+        except Exception as failure:
+            if lost or not begun or not writer.tells_failure:
+                raise
+            statement.failure = failure
+        if not begun:
+            put(writer.head())
+        put(writer.foot())
+    finally:
+        writer.close()
+
+
+class Limit:
+    """Cut of an answer after so many rows; where there are more, the statement says so.
+
+    The query should ask for one row more than ``most``. DALI calls it an overflow too when that
+    is 0 and nothing is asked.
+    """
+
+    def __init__(self, most: int, statement: Statement) -> None:
+        self.left = most
+        self.statement = statement
+        statement.overflow = most == 0
+
+    def cut(self, chunk: Chunk) -> Chunk:
+        """Return those rows of a chunk that are still allowed."""
         n = max((len(values) for values in chunk.values()), default=0)
-        if n > left:
-            yield {name: values[:left] for name, values in chunk.items()}
-            statement.overflow = True
-            return
-        yield chunk
-        left -= n
+        if n > self.left:
+            chunk = {name: values[: self.left] for name, values in chunk.items()}
+            self.statement.overflow = True
+        self.left -= min(n, self.left)
+        return chunk

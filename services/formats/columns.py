@@ -179,14 +179,13 @@ def arrays(about: Field, values: Any) -> Arrays:
 
 def texts(values: Any) -> list[str | None]:
     """Texts of a chunk; lists of texts as JSON."""
-    listed = values.data.tolist()
     mask = mask_of(values)
-    if not mask.any() and all(type(v) is str for v in listed):
-        return list(listed)
-    return [
-        None if m else v if isinstance(v, str) else _text(v)
-        for v, m in zip(listed, mask.tolist(), strict=True)
-    ]
+    boxed = values.data.astype(object)
+    boxed[mask] = None
+    listed: list[Any] = boxed.tolist()
+    if set(map(type, listed)) <= {str, type(None)}:
+        return listed
+    return [None if v is None else v if isinstance(v, str) else _text(v) for v in listed]
 
 
 def _text(value: Any) -> str:

@@ -73,11 +73,12 @@ class TabDelimited(Delimited):
     separator = "\t"
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _json_texts(found: pa.Array) -> pa.Array:
-    return pa.array(
-        [None if v is None else json.dumps(v, ensure_ascii=False) for v in found.to_pylist()],
-        type=pa.string(),
-    )
+    listed = found.to_pylist()
+    return pa.array([None if v is None else _encode(v) for v in listed], type=pa.string())
 
 
 class Json(Writer):

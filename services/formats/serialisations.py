@@ -1,16 +1,16 @@
 """Rows of a VOTable: BINARY2, BINARY and TABLEDATA.
 
-Rows are put together by column: numpy casts each to its place in big-endian rows. Only where a
-column has values of any length, rows are joined from pieces.
+Rows are put together by column: numpy casts each to its place in big-endian rows. Where a column
+has values of any length, Arrow joins them with what is before and after: no loop over rows.
 """
 
 import binascii
 from collections.abc import Iterator, Sequence
-from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from services.formats import text
@@ -54,22 +54,24 @@ def _elements(about: Field, flat: Any, gone: Any) -> Any:
 
 
 class _Rows:
-    """Rows under construction: runs of columns of fixed width, and pieces of any length."""
+    """Rows under construction: runs of columns of fixed width, and bytes of any length."""
 
     def __init__(self, n: int) -> None:
         self.n = n
         self.run: list[Any] = []
-        self.parts: list[list[bytes]] = []
+        self.parts: list[pa.Array] = []
 
     def put(self, data: Any) -> None:
         """Add a column of n values, or of n arrays of one length."""
         self.run.append(data)
 
-    def put_pieces(self, found: Sequence[bytes], sizes: Any) -> None:
-        """Add a column of bytes, each after the number of its elements."""
-        self.put(np.asarray(sizes, dtype=np.int32))
+    def put_bytes(self, flat: bytes, sizes: NDArray[np.int64], width: int) -> None:
+        """Add a column of arrays: the number of elements, then these, each of ``width`` bytes."""
+        self.put(sizes.astype(np.int32))
         self._close()
-        self.parts.append(list(found))
+        ends = np.concatenate([[0], np.cumsum(sizes * width)]).astype(np.int32)
+        buffers = [None, pa.py_buffer(ends), pa.py_buffer(flat)]
+        self.parts.append(pa.Array.from_buffers(pa.binary(), self.n, buffers))
 
     def _block(self) -> NDArray[Any]:
         kind = [
@@ -85,14 +87,28 @@ class _Rows:
     def _close(self) -> None:
         if self.run:
             block = self._block()
-            self.parts.append(block.view(f"V{block.itemsize}").tolist())
+            kind = pa.binary(block.itemsize)
+            fixed = pa.Array.from_buffers(kind, self.n, [None, pa.py_buffer(block.tobytes())])
+            self.parts.append(fixed.cast(pa.binary()))
 
     def joined(self) -> bytes:
         """Return the bytes of all rows."""
         if not self.parts:
             return self._block().tobytes() if self.run else b""
         self._close()
-        return b"".join(chain.from_iterable(zip(*self.parts, strict=True)))
+        whole = pc.binary_join_element_wise(*self.parts, pa.scalar(b"", pa.binary()))
+        found: bytes = whole.buffers()[2].to_pybytes()
+        return found
+
+
+def _utf16(found: list[str | None]) -> tuple[bytes, NDArray[np.int64]]:
+    """Texts in UTF-16 without a mark, one behind the other, and how many units each has."""
+    filled = [t or "" for t in found]
+    whole = "".join(filled).encode("utf-16-be")
+    sizes = np.fromiter(map(len, filled), np.int64, len(filled))
+    if 2 * int(sizes.sum()) != len(whole):  # characters of two units
+        sizes = np.array([len(t.encode("utf-16-be")) // 2 for t in filled], np.int64)
+    return whole, sizes
 
 
 def _put(rows: _Rows, about: Field, values: Any) -> None:
@@ -107,9 +123,7 @@ def _put(rows: _Rows, about: Field, values: Any) -> None:
             rows.put(flat.reshape(n, -1))
         else:
             raw = flat.astype(flat.dtype.newbyteorder(">")).tobytes()
-            ends = (given.ends * flat.itemsize).tolist()
-            found = [raw[a:b] for a, b in pairwise(ends)]
-            rows.put_pieces(found, given.sizes)
+            rows.put_bytes(raw, given.sizes, flat.itemsize)
     elif about.kind == "boolean":
         rows.put(_logical(values.data, mask_of(values)))
     elif about.kind == "number":
@@ -117,11 +131,10 @@ def _put(rows: _Rows, about: Field, values: Any) -> None:
     elif about.kind == "timestamp":
         rows.put(timestamps(about, values))
     elif about.kind == "text":
-        encoded = [b"" if t is None else t.encode("utf-16-be") for t in texts(values)]
-        rows.put_pieces(encoded, np.fromiter(map(len, encoded), np.int32, rows.n) // 2)
+        rows.put_bytes(*_utf16(texts(values)), 2)
     else:
         found = pieces(values)
-        rows.put_pieces(found, np.fromiter(map(len, found), np.int32, rows.n))
+        rows.put_bytes(b"".join(found), np.fromiter(map(len, found), np.int64, rows.n), 1)
 
 
 class _Encoded(VOTable):

@@ -1,5 +1,7 @@
 """Rows of a VOTable written as TABLEDATA: one text a cell."""
 
+import re
+
 import numpy as np
 
 from services.uploads.cells import WrongValueError, numbers
@@ -8,6 +10,12 @@ from services.uploads.votable_columns import VoField
 
 _CELLS = 200_000  # cells that are converted at a time
 _CHARACTERS = 8 << 20  # or so many characters
+
+# No possessive quantifiers: those of groups match too much in Python before 3.11.5.
+# What may stand in a cell: no tag, no reference, nothing that XML does not allow or changes.
+_TEXT = r"[^<&\x00-\x08\x0b-\x1f\ufffe\uffff]"
+_SPACE = r"[ \t\r\n]*"
+_CELL = re.compile(r"<TD(?:/>|>([^<]*)</TD>)")
 
 
 class TextRows:
@@ -21,6 +29,8 @@ class TextRows:
         self.text: list[str] = []
         self.size = 0  # characters of the cell that is read
         self.total = 0  # characters of the cells that wait
+        cell = rf"{_SPACE}<TD(?:/>|>{_TEXT}{{0,{builder.limits.cell}}}</TD>)"
+        self.rows_pattern = re.compile(rf"(?:{_SPACE}<TR>(?:{cell}){{{self.width}}}{_SPACE}</TR>)*")
         self.begun = 0  # cells of the rows that are complete
         self.depth = 0  # 1 in a TR, 2 in a TD
 
@@ -28,6 +38,21 @@ class TextRows:
     def row(self) -> int:
         """Number of the row that is read."""
         return self.builder.rows + self.begun // self.width + 1
+
+    def plain(self, piece: bytes) -> bool:
+        """Take ``piece`` if it is nothing but whole rows of plain cells."""
+        try:
+            text = piece.decode()
+        except UnicodeDecodeError:
+            return False
+        if self.rows_pattern.fullmatch(text) is None:
+            return False
+        self.cells += _CELL.findall(text)
+        self.begun = len(self.cells)
+        self.total += len(text)
+        if self.begun >= _CELLS or self.total > _CHARACTERS:
+            self.flush()
+        return True
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """Begin a TR or TD."""

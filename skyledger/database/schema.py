@@ -46,7 +46,7 @@ _PUBLISHED_SCHEMAS = (
     *("prompt_changes", "rubin", "rubin_live", "rubin_at", "tap_schema"),
 )
 # Partitions are made by ledger.ensure_partitions, not by migrations.
-_PARTITION = re.compile(r"_(p\d{6}|p\d{4}q[1-4]|s\d+)$")
+_PARTITION = re.compile(r"_(p\d{4}(\d\d|q[1-4])?|s\d+)$")
 
 
 def managed_name(name: str | None, kind: str, _parents: Any) -> bool:

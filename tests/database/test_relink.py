@@ -303,3 +303,35 @@ def test_a_withdrawal_waits_for_a_publication_and_is_computed_again(desk, fresh_
         thread.join()
     other.connection.close()
     assert [r[1:4] for r in objects(desk)] == [(2, 300.0, 2)]  # 100 and 500 are left
+
+
+@pytest.mark.requirement("GEN-19", "GEN-20")
+def test_a_chunk_whose_source_was_relinked_meanwhile_is_looked_up_again(desk):
+    desk.publish(1, source_rows(1, [10.0], [0.0], [100.0]))
+    desk.publish(2, source_rows(2, [20.0], [0.0], [500.0], MJD + 1), MJD + 1)
+    kept, lost = (r[0] for r in objects(desk))
+    source = desk.one("SELECT diasourceid FROM prompt.diasource WHERE diaobjectid = %s", lost)
+    sources, ssobjects, none, versions, owners = desk.all(
+        "SELECT * FROM ledger.relink_chunks(%s, %s, NULL, 10)", [source], [77]
+    )[0]
+    assert (sources, ssobjects, none, owners) == ([source], [77], [None], [lost])
+    desk.relink([source], None, [kept])
+    desk.change(
+        "SELECT ledger.relink_chunk(%s, %s, %s::bigint[], %s, %s)",
+        sources, ssobjects, none, versions, owners,
+    )  # fmt: skip
+    # The object it had gone to meanwhile has lost it again; the one it began with is not there.
+    assert [r[:4] for r in objects(desk)] == [(kept, 1, 100.0, 1)]
+    assert desk.one("SELECT ssobjectid FROM prompt.diasource WHERE diasourceid = %s", source) == 77
+    assert desk.all("SELECT * FROM ledger.audit()") == []
+
+
+def test_objects_that_only_end_are_gathered_before_those_that_are_computed(desk):
+    desk.publish(1, source_rows(1, [10.0, 20.0, 30.0], [0.0] * 3, [1.0, 2.0, 3.0]))
+    desk.publish(2, source_rows(2, [10.0], [0.0], [4.0], MJD + 1), MJD + 1)
+    found = dict(desk.all("SELECT round(psflux), diasourceid FROM prompt.diasource"))
+    chunks = desk.all(
+        "SELECT sources FROM ledger.relink_chunks(%s, %s, NULL, 1)",
+        [found[k] for k in (1, 2, 3)], [71, 72, 73],
+    )  # fmt: skip
+    assert [c[0] for c in chunks] == [[found[2]], [found[3]], [found[1]]]

@@ -205,3 +205,25 @@ def same(found, wanted, single=False):
     if isinstance(wanted, bool) and found is not None:
         return bool(found) is wanted
     return type(found) is type(wanted) and found == wanted
+
+
+def iso(value):
+    return value.isoformat(timespec="microseconds")
+
+
+def exact(column, value):
+    """Value as a format that loses nothing but the type of a timestamp gives it back."""
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, list) and column.type in {"real[]", "double precision[]"}:
+        return [math.nan if e is None else e for e in value]
+    return value
+
+
+def check(columns, rows, found, wanted=exact):
+    for k, column in enumerate(columns):
+        single = column.type.startswith("real")
+        assert len(found[k]) == len(rows)
+        for row, value in zip(rows, found[k], strict=True):
+            expected = wanted(column, row[k])
+            assert same(value, expected, single), (column.type, value, expected)

@@ -15,6 +15,7 @@ from astropy.io.votable import from_table
 from astropy.table import MaskedColumn, Table
 
 from services.uploads import Limits, Uploaded, read
+from services.uploads import votable as uploads_votable
 from services.uploads.names import sql_names
 from skyledger.errors import UploadRefusedError
 
@@ -190,6 +191,39 @@ def _by_hand(document: str, *, flags: bool) -> bytes:
     return (
         f'{before}<v:{kind}><v:STREAM encoding="base64">{stream}</v:STREAM></v:{kind}>{after}'
     ).encode()
+
+
+ROWS = """
+<TR><TD>1</TD><TD>plain</TD></TR><TR>
+  <TD/><TD>a &lt;TD&gt; b</TD>\r\n</TR>
+<!-- <TR><TD>0</TD><TD>no</TD></TR> --><TR><TD>3</TD><TD><![CDATA[</TR><TR>]]></TD></TR>
+<TR ID="r4"><TD xml:space="preserve">4</TD><TD>é\r\nδ</TD></TR><?pi </TR> ?>
+<TR><TD> 5 </TD><TD></TD></TR>
+"""
+
+
+@pytest.mark.parametrize("piece", [1, 2, 7, 40, 97, 250, 4096])
+def test_rows_are_the_same_however_the_bytes_come(piece, monkeypatch) -> None:
+    # Rows that are written plainly are read by another way than the others: both meet here.
+    monkeypatch.setattr(uploads_votable, "_PIECE", piece)
+    plain = "".join(f"<TR><TD>{i}</TD><TD>x{i}</TD></TR>\n" for i in range(6, 40))
+    second = "<TABLE><FIELD name='c' datatype='int'/><DATA><TABLEDATA>{}</TABLEDATA></DATA></TABLE>"
+    document = (
+        '<VOTABLE><RESOURCE><TABLE><FIELD name="a" datatype="int"/><FIELD name="b" '
+        f'datatype="unicodeChar" arraysize="*"/><DATA><TABLEDATA>{ROWS}{plain}</TABLEDATA></DATA>'
+        f"</TABLE>{second.format('<TR><TD>7</TD><TD>y</TD></TR>')}</RESOURCE></VOTABLE>"
+    )
+    uploaded = read_bytes(document.encode())
+    assert values(uploaded, "a") == [1, None, 3, 4, 5, *range(6, 40)]
+    words = ["plain", "a <TD> b", "</TR><TR>", "é\nδ", None]
+    assert values(uploaded, "b") == words + [f"x{i}" for i in range(6, 40)]
+    wrong = document.replace("<TD>39</TD>", "<TD>oops</TD>")
+    with pytest.raises(UploadRefusedError, match="row 39, column 'a': 'oops'"):
+        read_bytes(wrong.encode())
+    torn = document.replace("<TD>x30</TD>", "<TD>x30<TD>")
+    line = torn[: torn.index("<TD>x30<TD>")].count("\n") + 1
+    with pytest.raises(UploadRefusedError, match=f"row 30: 'TD' stands|broken at line {line},"):
+        read_bytes(torn.encode())
 
 
 def test_votable_without_rows_and_with_other_parts() -> None:

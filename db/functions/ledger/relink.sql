@@ -15,12 +15,12 @@ DECLARE
 BEGIN
   SELECT CASE
     WHEN source IS NULL THEN 'a diaSourceId is missing'
-    WHEN (ssobject IS NULL) = (object IS NULL)
-      THEN format('diaSourceId %s needs either an SSObject or a DIAObject', source)
-    WHEN count(*) OVER (PARTITION BY source) > 1 THEN format('diaSourceId %s is given twice', source)
+    WHEN count(*) > 1 THEN format('diaSourceId %s is given twice', source)
+    ELSE format('diaSourceId %s needs either an SSObject or a DIAObject', source)
     END INTO wrong
   FROM unnest(in_sources, in_ssobjects, in_objects) AS l(source, ssobject, object)
-  ORDER BY 1 LIMIT 1;
+  GROUP BY source HAVING count(*) > 1 OR source IS NULL OR bool_or((ssobject IS NULL) = (object IS NULL))
+  LIMIT 1;
   IF wrong IS NOT NULL OR chunk_size < 1 THEN
     RAISE EXCEPTION 'nothing was re-linked: %', coalesce(wrong, format('chunk_size is %s', chunk_size))
       USING ERRCODE = 'invalid_parameter_value',
@@ -28,7 +28,7 @@ BEGIN
   END IF;
   n_chunks := 0;
   FOR chunk IN SELECT * FROM ledger.relink_chunks(in_sources, in_ssobjects, in_objects, chunk_size) LOOP
-    PERFORM ledger.relink_chunk(chunk.sources, chunk.ssobjects, chunk.objects);
+    PERFORM ledger.relink_chunk(chunk.sources, chunk.ssobjects, chunk.objects, chunk.versions, chunk.owners);
     n_chunks := n_chunks + 1;
     COMMIT;
   END LOOP;
