@@ -5,9 +5,7 @@ read; the answer states the instant, and the same query at that instant gives th
 (design sections 5 and 10; GEN-19..21).
 """
 
-import queue
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -26,14 +24,12 @@ from skyledger.errors import DatabaseError, QueryRefusedError
 from skyledger.virtual import VirtualDatabase
 
 Chunk = dict[str, Any]
-_AHEAD = 2  # chunks that the database may be ahead of the writer
 
 
 class Surroundings(Protocol):
     """What a query needs of the service."""
 
     readers: Pool
-    database_threads: ThreadPoolExecutor
 
     def catalogue(self) -> adql.Catalogue:
         """Return what can be asked."""
@@ -85,7 +81,7 @@ class Answering:
     Parameters
     ----------
     service
-        Sessions, threads and what can be asked.
+        Sessions, and what can be asked.
     asked
         The query and what was said about its answer.
     uploads
@@ -149,10 +145,23 @@ class Answering:
         statement = formats.Statement(
             database=database.name, instant=instant, query=self.asked.query
         )
-        chunks = formats.limited(self._chunks(connection, translated.sql), limit, statement)
         columns = [_shown(c) for c in translated.columns]
-        for piece in formats.write(form, columns, self._counted(chunks), statement):
-            sink(piece)
+        cut = formats.Limit(limit, statement)
+
+        def produce(consume: Callable[[Chunk], None]) -> None:
+            def take(chunk: Chunk) -> None:
+                allowed = cut.cut(chunk)
+                self.outcome.rows += len(next(iter(allowed.values()), ()))
+                consume(allowed)
+
+            if limit == 0:
+                return
+            try:
+                binary.stream(connection, translated.sql, take)
+            except psycopg2.Error as error:
+                raise _sentence(error, connection, self.seconds) from error
+
+        formats.send(form, columns, produce, statement, sink)
         self.outcome.truncated = statement.overflow
         if statement.failure is not None:
             raise statement.failure
@@ -169,48 +178,6 @@ class Answering:
             found = adql.translate(self.asked.query, catalogue, instant, rows=limit + 1)
         return limit, found
 
-    def _counted(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-        for chunk in chunks:
-            self.outcome.rows += len(next(iter(chunk.values()), ()))
-            yield chunk
-
-    def _chunks(self, connection: Any, sql: str) -> Iterator[Chunk]:
-        """Yield what the database sends, which a thread of its own reads."""
-        waiting: queue.Queue[Chunk | Exception | None] = queue.Queue(_AHEAD)
-        left = False
-
-        def put(found: Chunk | Exception | None) -> None:
-            while not left:
-                try:
-                    waiting.put(found, timeout=0.5)
-                except queue.Full:
-                    continue
-                return
-            raise _Left
-
-        def read() -> None:
-            try:
-                binary.stream(connection, sql, put)
-                put(None)
-            except _Left:
-                pass
-            except Exception as error:  # noqa: BLE001 - raised by the thread that writes
-                put(error)
-
-        task = self.service.database_threads.submit(read)
-        try:
-            while (found := waiting.get()) is not None:
-                if isinstance(found, psycopg2.Error):
-                    raise _sentence(found, connection, self.seconds) from found
-                if isinstance(found, Exception):
-                    raise found
-                yield found
-        finally:
-            left = True
-            if not task.done():
-                connection.cancel()
-            task.exception()  # waits until the session is at rest
-
 
 def _shown(column: adql.Column) -> ResultColumn:
     """Column of an answer as the writers of formats take it."""
@@ -220,10 +187,6 @@ def _shown(column: adql.Column) -> ResultColumn:
         column.name, shape or column.type, column.unit, column.ucd, column.description,
         column.utype, size, None if shape else column.xtype,
     )  # fmt: skip
-
-
-class _Left(Exception):  # noqa: N818 - not an error: nobody wants the rest
-    """The writer has stopped."""
 
 
 def _instant(cursor: Any, database: VirtualDatabase) -> tuple[datetime, bool]:

@@ -69,7 +69,6 @@ class TapService:
         self.readers = Pool(connections.connect_reader, sessions)
         self.keepers = Pool(connections.connect_keeper, 8)
         self.threads = ThreadPoolExecutor(sessions + 8, "request")
-        self.database_threads = ThreadPoolExecutor(sessions + workers, "database")
         self.workers = Workers(connections.connect_keeper, self._run_job, folder, workers)
         self._catalogue: tuple[float, adql.Catalogue] | None = None
         self._making = threading.Lock()
@@ -82,7 +81,6 @@ class TapService:
         """Stop running jobs and close the sessions."""
         self.workers.stop()
         self.threads.shutdown(wait=False, cancel_futures=True)
-        self.database_threads.shutdown(wait=False, cancel_futures=True)
         self.readers.close()
         self.keepers.close()
 
