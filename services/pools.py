@@ -28,7 +28,7 @@ class Pool:
         Time a request waits for a session [s].
     """
 
-    def __init__(self, connect: Callable[[], Any], size: int, patience: float = 5.0) -> None:
+    def __init__(self, connect: Callable[[], Any], size: int, patience: float = 20.0) -> None:
         self.size = size
         self.patience = patience
         self._connect = connect

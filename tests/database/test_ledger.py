@@ -45,6 +45,9 @@ def ccd_visit_row(sequence, mjd=MJD):
         "astromSysRaErr": np.array([0.0]),
         "astromSysDeclErr": np.array([0.0]),
         "astromSysCov": np.array([0.0]),
+        "footprint": np.array([[9.9, -0.1, 10.1, -0.1, 10.1, 0.1, 9.9, 0.1]]),
+        "pviPath": [f"simulated/{visit}/pvi.fits"],
+        "differencePath": [f"simulated/{visit}/difference.fits"],
     }
 
 

@@ -215,13 +215,18 @@ def test_what_is_not_there_has_a_next_step(service):
 
 @pytest.mark.requirement("GEN-29")
 def test_images_are_found_by_position_in_obscore(service):
-    """Every ccdVisit of the small survey is a polygon around its centre."""
-    query = (
-        "SELECT obs_id, s_ra, s_dec, s_region, em_min, t_min FROM ivoa.ObsCore "
-        "WHERE 1 = CONTAINS(POINT(s_ra, s_dec), s_region)"
-    )
-    answer = votable(service.ask(query, FORMAT="votable"))
-    whole = votable(service.ask("SELECT obs_id FROM ivoa.ObsCore", FORMAT="votable"))
-    assert len(answer.array) == len(whole.array)
-    assert answer.get_field_by_id_or_name("s_region").xtype == "adql:REGION"
-    assert answer.get_field_by_id_or_name("t_min").utype.endswith("StartTime")
+    """Each of the three ccdVisits, 0.2 deg wide, has a visit image and a difference image."""
+
+    def found(ra, dec):
+        return service.rows(
+            "SELECT dataproduct_subtype, s_fov, em_min, s_region FROM ivoa.ObsCore "
+            f"WHERE 1 = CONTAINS(POINT({ra}, {dec}), s_region) AND dataproduct_type = 'image'"
+        )
+
+    inside = found(10.05, 0.05)
+    assert sorted(r[0] for r in inside) == ["difference image"] * 3 + ["visit image"] * 3
+    # The diagonal of a square of 0.2 deg at the equator, and the blue edge of r.
+    assert float(inside[0][1]) == pytest.approx(0.2 * 2**0.5, rel=1e-5)
+    assert float(inside[0][2]) == pytest.approx(552e-9)
+    assert inside[0][3].startswith("Polygon ICRS 9.9 -0.1 10.1")
+    assert found(10.15, 0.05) == []
