@@ -4,7 +4,8 @@ import io
 import itertools
 import json
 import tracemalloc
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -76,6 +77,17 @@ def test_parquet_holds_the_votable_of_its_columns():
     assert infos_of(root)[-1][1] == "OVERFLOW"
     schema = pq.read_schema(io.BytesIO(data))
     assert schema.field("psFlux").metadata[b"unit"] == b"nJy"
+
+
+def test_python_values_of_every_kind_are_taken():
+    """Answers of ``skyledger.answers.run`` hold what psycopg2 makes of rows."""
+    columns = columns_of(["double precision", "text", "bytea", "integer[]", "smallint"])
+    day = date(2026, 1, 2)
+    rows = [(Decimal("1.25"), day, memoryview(b"\0x"), [[1, None], [3, 4]], -1), (None,) * 5]
+    found = read_binary(written("votable", columns, chunks_of(columns, rows)))
+    assert found == [
+        [1.25, None], ["2026-01-02", None], [b"\0x", None], [[1, None, 3, 4], None], [-1, None],
+    ]  # fmt: skip
 
 
 def test_the_least_number_is_told_from_null_or_refused():
