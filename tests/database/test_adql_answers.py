@@ -513,6 +513,18 @@ def test_areas_and_centroids_are_those_of_triangles(desk, corners):
 
 
 @pytest.mark.requirement("GEN-01")
+@pytest.mark.parametrize(
+    "vertices",
+    ["{NULL,1,2,3,4,5}", "{1,2,3,NULL,4,5}", "[0:5]={1,2,3,4,5,6}", "{{1,2},{3,4},{5,6}}", "{}"],
+)
+def test_a_polygon_without_a_corner_is_none_and_harms_nobody(desk, vertices):
+    with desk.connection.cursor() as cursor:
+        # pg_sphere itself would bring the server down.
+        cursor.execute("SELECT science.polygon(%s::float8[]), 1", (vertices,))
+        assert cursor.fetchall() == [(None, 1)]
+
+
+@pytest.mark.requirement("GEN-01")
 def test_areas_of_circles(desk):
     for radius in (0.1, 5, 90):
         ((area,),) = desk.rows(
