@@ -47,8 +47,9 @@ from skyledger import ids
 
 sys.path.append(str(Path(__file__).parent))
 from support.fields import Field, Rows, ccd_visit, forced, of_visit, places, sources
+from support.rival import Rival, rival_python
 from support.server import database, server
-from visit_load import Meter, Rival, one, publish, rival_python
+from visit_load import Meter, one, publish
 
 START = 61000.6  # MJD TAI
 STILL, MOVING, HIDDEN = 2000, 8000, 100

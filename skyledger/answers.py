@@ -257,8 +257,9 @@ def _masked(kind: str, values: list[Any]) -> Any:
         if value is None:
             continue
         if element is not None:
-            flat = np.array([0 if e is None else e for e in value], dtype=element)
-            boxed[i] = np.ma.MaskedArray(flat, mask=[e is None for e in value])
+            given = np.ravel(np.array(value, dtype=object)).tolist()
+            flat = np.array([0 if e is None else e for e in given], dtype=element)
+            boxed[i] = np.ma.MaskedArray(flat, mask=[e is None for e in given])
         elif kind == "text[]":
             boxed[i] = list(value)
         else:

@@ -95,7 +95,7 @@ def _rows(
         p += size_of_count
         if count == np.uint16(0xFFFF):  # the end of the answer
             return i, (-1 if p == end else -2)
-        if count != fields:
+        if count != fields or i == gone.shape[1]:
             return i, -2
         for j in range(len(width)):
             if p + size_of_word > end:

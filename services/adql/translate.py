@@ -5,47 +5,14 @@ from datetime import datetime
 
 from services.adql import geometry as geo
 from services.adql import tree
+from services.adql.answer import Translated, as_column, distinct_names
 from services.adql.grammar import QueryGrammar
-from services.adql.scope import FromItem, Merged, Scope, Source, same, similar
-from services.adql.terms import Terms
+from services.adql.scope import Scope, same, similar
+from services.adql.tables import Tables
 from services.adql.values import INTEGERS, Value, common, identifier
-from skyledger.catalogue import Catalogue, Column, Table
+from skyledger.catalogue import Catalogue, Column
 
 MAX_COLUMNS = 1600  # PostgreSQL's own limit is 1664
-ResultColumn = Column
-
-
-@dataclass(frozen=True)
-class Translated:
-    """A query as PostgreSQL takes it, and what its answer will look like.
-
-    Attributes
-    ----------
-    sql
-        One SELECT without parameters: execute it as it is, without arguments.
-    columns
-        Of the answer, in order, named as the query says; the names differ from each other.
-        ``description``, unit and UCD are those of the column shown, where one is.
-    tables
-        Every table that is read.
-    living
-        Whether any of them depends on the instant.
-    top, offset
-        As the query says; None where it does not.
-    ordered
-        Whether the order of the rows is total: two runs return the same rows in the same order.
-    repeatable
-        False if random numbers are drawn.
-    """
-
-    sql: str
-    columns: tuple[Column, ...]
-    tables: tuple[Table, ...]
-    living: bool
-    top: int | None
-    offset: int | None
-    ordered: bool
-    repeatable: bool
 
 
 def translate(
@@ -90,20 +57,14 @@ class _Result:
     ordered: bool = False
 
 
-class _Translation(Terms):
+class _Translation(Tables):
     """The state of one translation."""
 
     def __init__(
         self, text: str, catalogue: Catalogue, instant: datetime | None, total_order: bool
     ) -> None:
-        self.text = text
-        self.catalogue = catalogue
-        self.instant = f"timestamp '{instant.isoformat()}'" if instant else ""
+        super().__init__(text, catalogue, instant)
         self.total_order = total_order
-        self.scope = Scope(None)
-        self.withs: list[tuple[tree.Name, str, list[Column]]] = []
-        self.used: dict[str, Table] = {}
-        self.count = 0
 
     def whole(self, rows: int | None) -> Translated:
         query = QueryGrammar(self.text).whole()
@@ -111,7 +72,7 @@ class _Translation(Terms):
         tables = tuple(self.used.values())
         return Translated(
             found.sql,
-            tuple(_distinct_names(found.columns)),
+            tuple(distinct_names(found.columns)),
             tables,
             any(t.at for t in tables),
             found.top,
@@ -119,10 +80,6 @@ class _Translation(Terms):
             found.ordered,
             self.repeatable,
         )
-
-    def alias(self, letter: str) -> str:
-        self.count += 1
-        return f"{letter}{self.count}"
 
     # -- query expressions
 
@@ -146,8 +103,7 @@ class _Translation(Terms):
         return found
 
     def _with(self, node: tree.With) -> str:
-        found = self._apart(node.query)
-        columns = found.columns
+        sql, columns = self.apart(node.query)
         if node.columns:
             if len(node.columns) != len(columns):
                 raise self.error(
@@ -160,14 +116,7 @@ class _Translation(Terms):
         if any(same(node.name, other) for other, _, _ in self.withs):
             raise self.error(f"there are two WITH queries {node.name.text}", node.offset)
         self.withs.append((node.name, name, columns))
-        return f"{name} AS ({found.sql})"
-
-    def _apart(self, node: tree.Query) -> _Result:
-        """Translate a query that sees no names of the one around it."""
-        scope, self.scope = self.scope, Scope(None)
-        found = self.query(node)
-        self.scope = scope
-        return found
+        return f"{name} AS ({sql})"
 
     def _operand(self, node: "tree.Query | tree.Select | tree.SetOperation") -> _Result:
         if isinstance(node, tree.Select):
@@ -270,8 +219,8 @@ class _Translation(Terms):
     ) -> _Result:
         scope = self.scope = Scope(self.scope)
         for reference in node.tables:
-            item = self._table(reference)
-            self._unique(scope.sources(), item.sources)
+            item = self.table(reference)
+            self.unique(scope.sources(), item.sources)
             scope.items.append(item)
         where = ""
         if node.where is not None:
@@ -289,7 +238,7 @@ class _Translation(Terms):
                 f"the answer would have {len(outputs)} columns, {MAX_COLUMNS} are the limit",
                 node.offset,
             )
-        columns = [_as_column(v, name, k) for k, (name, v) in enumerate(outputs, 1)]
+        columns = [as_column(v, name, k) for k, (name, v) in enumerate(outputs, 1)]
         scope.place = "HAVING"
         having = f" HAVING {self.condition(node.having)}" if node.having is not None else ""
         scope.place = "ORDER BY"
@@ -420,180 +369,9 @@ class _Translation(Terms):
                 found.append(f"({sql} + 0)" if scope.spatial and kind in INTEGERS else sql)
         return found
 
-    # -- FROM
-
-    def _unique(self, known: list[Source], added: list[Source]) -> None:
-        for source in added:
-            for other in known:
-                if same(source.label, other.label) and (
-                    source.renamed
-                    or other.renamed
-                    or source.table is other.table
-                    or source.table is None
-                    or other.table is None
-                ):
-                    raise self.error(
-                        f"two tables are called {source.label.text}; give one another name by AS",
-                        source.label.offset,
-                    )
-
-    def _table(self, node: tree.TableReference) -> FromItem:
-        if isinstance(node, tree.Join):
-            return self._join(node)
-        if isinstance(node, tree.Derived):
-            found = self._apart(node.query)
-            source = _source(self.alias("t"), node.alias, found.columns)
-            return FromItem(f"({found.sql}) AS {source.alias}", [source])
-        label = node.alias or node.parts[-1]
-        if len(node.parts) == 1:
-            for name, sql, columns in reversed(self.withs):
-                if same(name, node.parts[0]):
-                    source = _source(self.alias("t"), label, columns)
-                    return FromItem(f"{sql} AS {source.alias}", [source])
-        table = self._find(node)
-        self.used[table.full_name] = table
-        source = Source(
-            self.alias("t"), label, table.columns, table.by_name, table, node.alias is not None
-        )
-        shown = table.live
-        if self.instant and table.at:
-            shown = table.at.replace("{instant}", self.instant)
-        return FromItem(f"{shown} AS {source.alias}", [source])
-
-    def _find(self, node: tree.TableName) -> Table:
-        name = node.parts[-1]
-        schema = node.parts[0] if len(node.parts) > 1 else None
-        catalogue = self.catalogue
-        table = catalogue.find(name.text, schema.text if schema else None)
-        if table is not None:
-            return table
-        if schema is not None:
-            folded = schema.text.lower()
-            schemas = [*catalogue.schemas, *catalogue.aliases]
-            if folded not in {s.lower() for s in schemas}:
-                raise self.error(
-                    f"there is no schema {schema.text}{similar(schema.text, schemas)}", node.offset
-                )
-            real = {folded, *catalogue.aliases.get(folded, ())}
-            known = [t.name for t in catalogue.tables.values() if t.schema.lower() in real]
-            raise self.error(
-                f"schema {schema.text} has no table {name.text}{similar(name.text, known)}",
-                node.offset,
-            )
-        elsewhere = [
-            t.full_name for t in catalogue.tables.values() if t.name.lower() == name.text.lower()
-        ]
-        if elsewhere:
-            raise self.error(f"write {' or '.join(elsewhere[:3])} for {name.text}", node.offset)
-        known = [
-            t.name if t.schema in catalogue.path else t.full_name for t in catalogue.tables.values()
-        ]
-        raise self.error(f"there is no table {name.text}{similar(name.text, known)}", node.offset)
-
-    def _join(self, node: tree.Join) -> FromItem:
-        left, right = self._table(node.left), self._table(node.right)
-        self._unique(left.sources, right.sources)
-        sources = [*left.sources, *right.sources]
-        merged = [*left.merged, *right.merged]
-        if node.kind == "CROSS":
-            sql = f"({left.sql} CROSS JOIN {right.sql})"
-            return FromItem(sql, sources, merged)
-        if node.on is not None:
-            return self._join_on(node, left, right, FromItem("", sources, merged))
-        names = list(node.using)
-        if node.natural:
-            here = {v.name.lower() for v in right.shown()}
-            shown = dict.fromkeys(v.name for v in left.shown() if v.name.lower() in here)
-            names = [tree.Name(node.offset, n, quoted=False) for n in shown]
-            if not names:
-                raise self.error(
-                    "the tables have no column in common for a NATURAL join; write ON", node.offset
-                )
-        made, terms = [], []
-        for name in names:
-            first, second = (self._shared(name, side) for side in (left, right))
-            one, other = self.pair(first, second, name.offset)
-            terms.append(f"{one} = {other}")
-            value = {"RIGHT": second}.get(node.kind, first)
-            if node.kind == "FULL":
-                value = replace(
-                    first, sql=f"coalesce({first.sql}, {second.sql})", source=None, column=None
-                )
-            hidden = [(s, name.text.lower()) for s in sources if s.by_name.get(name.text.lower())]
-            made.append(Merged(name.text.lower(), value, hidden))
-        kept = [m for m in merged if m.name not in {n.text.lower() for n in names}]
-        sql = f"({left.sql} {node.kind} JOIN {right.sql} ON {' AND '.join(terms)})"
-        return FromItem(sql, sources, [*made, *kept])
-
-    def _shared(self, name: tree.Name, side: FromItem) -> Value:
-        found = side.lookup(name)
-        if len(found) == 1:
-            return found[0]
-        labels = ", ".join(s.label.text for s in side.sources)
-        if found:
-            raise self.error(
-                f"column {name.text} is more than once in {labels}; write ON", name.offset
-            )
-        known = [c.name for s in side.sources for c in s.columns]
-        raise self.error(
-            f"there is no column {name.text} in {labels}{similar(name.text, known)}", name.offset
-        )
-
-    def _join_on(
-        self, node: tree.Join, left: FromItem, right: FromItem, item: FromItem
-    ) -> FromItem:
-        outer = self.scope
-        # The condition sees the two sides and nothing else of this FROM.
-        self.scope = Scope(outer.parent, [item], place="ON")
-        assert node.on is not None  # noqa: S101 - told by the caller
-        condition = self.condition(node.on)
-        outer.spatial = outer.spatial or self.scope.spatial
-        self.scope = outer
-        item.sql = f"({left.sql} {node.kind} JOIN {right.sql} ON {condition})"
-        return item
-
 
 def _tail(order: list[str], limit: int | None, offset: int | None) -> str:
     found = f" ORDER BY {', '.join(order)}" if order else ""
     if limit is not None:
         found += f" LIMIT {limit}"
     return found + (f" OFFSET {offset}" if offset else "")
-
-
-def _source(alias: str, label: tree.Name, columns: list[Column]) -> Source:
-    by_name: dict[str, list[Column]] = {}
-    for column in columns:
-        by_name.setdefault(column.name.lower(), []).append(column)
-    return Source(alias, label, tuple(columns), by_name, renamed=True)
-
-
-def _as_column(value: Value, name: str, place: int) -> Column:
-    """Column of an answer; within, it has a name of ours, whatever it is called."""
-    known = value.column
-    return Column(
-        name,
-        value.type,
-        value.unit,
-        value.ucd,
-        known.utype if known else None,
-        value.description,
-        shape=value.shape,
-        xtype=value.xtype,
-        principal=bool(known and known.principal),
-        std=bool(known and known.std),
-        sql=f"c{place}",
-    )
-
-
-def _distinct_names(columns: list[Column]) -> list[Column]:
-    """Columns of the answer with names that differ from each other, as files need them."""
-    seen: set[str] = set()
-    found = []
-    for column in columns:
-        name, number = column.name, 1
-        while name.lower() in seen:
-            number += 1
-            name = f"{column.name}_{number}"
-        seen.add(name.lower())
-        found.append(column if name == column.name else replace(column, name=name))
-    return found

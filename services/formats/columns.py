@@ -23,6 +23,7 @@ _NUMBERS = {
     "bigint": "i8",
     "real": "f4",
     "double precision": "f8",
+    "numeric": "f8",
 }
 # Shapes of DALI 1.1: arraysize and xtype.
 _SHAPES = {"spoint": ("2", "point"), "scircle": ("3", "circle"), "spoly": ("*", "polygon")}
@@ -72,7 +73,7 @@ def field(column: ResultColumn) -> Field:
         kind, code = ("number", _NUMBERS[element]) if element in _NUMBERS else ("boolean", "b1")
         length = _length(column.arraysize) if name.endswith("[]") else None
         return Field(column, kind, code, length, column.xtype)
-    if name == "timestamp":
+    if name in {"timestamp", "timestamp without time zone"}:
         return Field(column, "timestamp", "", None, column.xtype or "timestamp")
     return Field(column, "bytes" if name == "bytea" else "text", "", None, column.xtype)
 
@@ -178,17 +179,23 @@ def arrays(about: Field, values: Any) -> Arrays:
 
 
 def texts(values: Any) -> list[str | None]:
-    """Texts of a chunk; lists of texts as JSON."""
+    """Texts of a chunk; lists of texts and of timestamps as JSON."""
     mask = mask_of(values)
-    boxed = values.data.astype(object)
-    boxed[mask] = None
-    listed: list[Any] = boxed.tolist()
+    if values.ndim > 1:
+        listed: list[Any] = [None if m else v for v, m in zip(values, mask, strict=True)]
+    else:
+        boxed = values.data.astype(object)
+        boxed[mask] = None
+        listed = boxed.tolist()
     if set(map(type, listed)) <= {str, type(None)}:
         return listed
     return [None if v is None else v if isinstance(v, str) else _text(v) for v in listed]
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, np.ndarray):  # timestamps
+        moments = zip(np.ma.getdata(value), np.ma.getmaskarray(value), strict=True)
+        value = [None if m else str(v.astype("datetime64[us]")) for v, m in moments]
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False)
     return str(value)

@@ -88,7 +88,7 @@ class _Rows:
         if self.run:
             block = self._block()
             kind = pa.binary(block.itemsize)
-            fixed = pa.Array.from_buffers(kind, self.n, [None, pa.py_buffer(block.tobytes())])
+            fixed = pa.Array.from_buffers(kind, self.n, [None, pa.py_buffer(block.view(np.uint8))])
             self.parts.append(fixed.cast(pa.binary()))
 
     def joined(self) -> bytes:

@@ -17,7 +17,8 @@ from services.uploads.cells import numbers, plain_cast
 from services.uploads.table import Builder, Field, Values, arranged, shown, texts
 
 _ROWS = 20_000  # rows that are converted at a time
-_LINE = 16  # a line may be so many times as long as a value
+_CHARACTERS = 8 << 20  # or so many characters
+_LINE = 4  # a line may be so many times as long as a value
 
 _INTEGER = r"^[+-]?[0-9]{1,19}$"
 _LEADING_ZERO = r"^[+-]?0[0-9]"
@@ -34,6 +35,7 @@ class _Lines:
         self.builder = builder
         self.charset = charset
         self.number = 0
+        self.characters = 0
         self.longest = _LINE * builder.limits.cell
         try:
             self.text = io.TextIOWrapper(file, encoding=charset, errors="strict", newline="")
@@ -54,6 +56,7 @@ class _Lines:
         if not line:
             raise StopIteration
         self.number += 1
+        self.characters += len(line)
         if len(line) > self.longest:
             raise self.builder.refuse(
                 f"line {self.number} has more than {self.longest} characters, which is the limit; "
@@ -134,16 +137,16 @@ def _columns(rows: Any, lines: _Lines, builder: Builder, names: list[str]) -> li
     width = len(names)
     chunks: list[list[Any]] = [[] for _ in names]
     waiting: list[list[str]] = []
-    count = size = characters = 0
+    count = size = 0
+    many = max(1, min(_ROWS, 500_000 // width))
 
     def keep() -> None:
-        nonlocal size, characters
+        nonlocal size
         for place, values in enumerate(zip(*waiting, strict=True)):
             array = pa.array(values, pa.string())
             size += array.nbytes
             chunks[place].append(array)
         waiting.clear()
-        characters = 0
         if size > builder.limits.expanded:
             raise builder.refuse(
                 f"its values take more than the {builder.limits.expanded} bytes allowed at line "
@@ -151,6 +154,7 @@ def _columns(rows: Any, lines: _Lines, builder: Builder, names: list[str]) -> li
             )
 
     started = lines.number
+    read = kept = lines.characters
     for row in rows:
         if not row and width > 1:  # an empty line
             started = lines.number
@@ -165,13 +169,14 @@ def _columns(rows: Any, lines: _Lines, builder: Builder, names: list[str]) -> li
         count += 1
         if count > builder.limits.rows:
             builder.check_rows(count)
-        for place, value in enumerate(row):
-            if len(value) > 1000:
-                characters += len(value)
+        if lines.characters - read > builder.limits.cell // 4:  # else no value is too long
+            for place, value in enumerate(row):
                 builder.check_cell(len(value.encode()), row=count, column=names[place])
+        read = lines.characters
         waiting.append(row or [""])
-        if len(waiting) >= _ROWS or characters > 8 << 20 or len(waiting) * width > 500_000:
+        if len(waiting) >= many or read - kept > _CHARACTERS:
             keep()
+            kept = read
     if waiting:
         keep()
     return [pa.chunked_array(c, pa.string()) for c in chunks]

@@ -1,11 +1,11 @@
 """VOTable 1.0 to 1.5, in its three serialisations, read as it comes.
 
 The parser is expat's, driven here and not by ``astropy.io.votable``, for two reasons that were
-measured with 100,000 rows of eight columns. Speed: astropy takes 1.5, 0.9 and 1.3 s of CPU for
-TABLEDATA, BINARY and BINARY2; this reader, whose cells are converted a column at a time, a
-fraction of that (the table in docs/reference/uploads.md). Safety: astropy obeys a DOCTYPE and the
-entities it declares, opens the address of a ``STREAM`` and allocates what a ``nrows`` or
-``arraysize`` promises; here each of them is refused, and no byte is held before it has come.
+measured with 100,000 rows of eight columns. Speed: astropy takes 1.3, 0.8 and 1.2 s of CPU for
+TABLEDATA, BINARY and BINARY2; this reader, which converts a column at a time, 0.46, 0.14 and
+0.13 s. Safety: astropy expands the entities of a DOCTYPE, reads the file that a ``STREAM`` names,
+and with ``nrows="100000000"`` over one row had no answer after 40 s. Here the first two are
+refused, nothing is believed that a document promises, and no byte is held before it has come.
 """
 
 import binascii

@@ -165,6 +165,46 @@ def test_every_valid_query_runs_and_shows_the_types_it_promises(small, when):
     assert wrong == {}
 
 
+@pytest.mark.requirement("GEN-01", "L1DB-05")
+@pytest.mark.parametrize("when", ["now", "then"])
+def test_queries_of_rubins_kinds_run_unchanged(desk, when):
+    instant = desk.instant if when == "then" else None
+    for sample in samples("adql_rubin.txt"):
+        found, shown, _ = desk.run(sample.text, instant=instant, rows=1000)
+        assert [_FAMILIES[d.type_code] for d in shown] == [c.type for c in found.columns]
+    # 20,000 objects on 100 square degrees: one in a cone of a square degree is worth an answer.
+    assert desk.rows(samples("adql_rubin.txt")[0].text, instant=instant)
+
+
+NASTY = (
+    "'",
+    "\\",
+    "\\'; DROP TABLE x; --",
+    "%s %(a)s {0} $1",
+    "é\n\t\x01",
+    '"',
+    "''",
+    "E'x'",
+    "\U0001f52d",
+)
+
+
+@pytest.mark.requirement("GEN-01")
+def test_a_text_comes_back_as_it_went(desk):
+    for setting in ("on", "off"):
+        with desk.connection.cursor() as cursor:
+            cursor.execute(f"SET standard_conforming_strings = {setting}")
+            cursor.execute(f"SET escape_string_warning = {setting}")
+        for words in NASTY:
+            literal = words.replace("'", "''")
+            rows = desk.rows(
+                f"SELECT TOP 1 '{literal}' AS x FROM TAP_UPLOAD.mine WHERE name <> '{literal}'"
+            )
+            assert rows == [(words,)]
+    with desk.connection.cursor() as cursor:
+        cursor.execute("RESET standard_conforming_strings")
+
+
 @pytest.mark.requirement("GEN-02", "GEN-29")
 def test_the_catalogue_is_what_the_database_has(small):
     with small.connection.cursor() as cursor:
@@ -470,6 +510,18 @@ def test_areas_and_centroids_are_those_of_triangles(desk, corners):
     assert area == pytest.approx(np.degrees(np.degrees(areas.sum())), rel=1e-4)
     apart = np.degrees(np.arccos(np.clip(vectors(lon, lat) @ mean / np.linalg.norm(mean), -1, 1)))
     assert apart < 1e-3
+
+
+@pytest.mark.requirement("GEN-01")
+@pytest.mark.parametrize(
+    "vertices",
+    ["{NULL,1,2,3,4,5}", "{1,2,3,NULL,4,5}", "[0:5]={1,2,3,4,5,6}", "{{1,2},{3,4},{5,6}}", "{}"],
+)
+def test_a_polygon_without_a_corner_is_none_and_harms_nobody(desk, vertices):
+    with desk.connection.cursor() as cursor:
+        # pg_sphere itself would bring the server down.
+        cursor.execute("SELECT science.polygon(%s::float8[]), 1", (vertices,))
+        assert cursor.fetchall() == [(None, 1)]
 
 
 @pytest.mark.requirement("GEN-01")

@@ -125,6 +125,29 @@ def test_text_formats_hold_what_psycopg2_reads(connection, truth, name):
                 assert found == expected, column.name
 
 
+def test_lists_of_texts_and_timestamps_and_numeric(connection):
+    query = """
+        SELECT ARRAY['a"', NULL, ''] AS names, k + 0.5 AS n,
+               ARRAY[timestamp '2026-01-01', NULL] AS moments,
+               CASE WHEN k > 1 THEN array_fill(timestamp '2026-01-01', ARRAY[k]) END AS several
+        FROM generate_series(1, 2) AS k ORDER BY k
+    """
+    types = {"names": "text[]", "n": "numeric", "moments": "timestamp[]", "several": "timestamp[]"}
+    columns = [ResultColumn(name, kind) for name, kind in types.items()]
+    rows = json.loads(_file(connection, "json", columns, query))["data"]
+    moment = "2026-01-01T00:00:00.000000"
+    for row, several in zip(rows, (None, [moment] * 2), strict=True):
+        names, n, moments, found = row
+        assert names == ['a"', None, ""]
+        assert n in {1.5, 2.5}
+        assert json.loads(moments) == [moment, None]
+        assert (json.loads(found) if found else None) == several
+    data = _file(connection, "votable", columns, query)
+    table = votable.parse(io.BytesIO(data)).get_first_table().to_table()
+    assert json.loads(table["names"][0]) == ['a"', None, ""]
+    assert table["n"].tolist() == [1.5, 2.5]
+
+
 def test_a_query_that_fails_in_the_midst_ends_in_a_votable_that_says_so(connection):
     """The last row has a timestamp that nobody can hold; the first rows are sent by then."""
     query = """

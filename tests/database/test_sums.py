@@ -514,7 +514,7 @@ def test_errors_are_honest_and_parallaxes_pull_by_one(desk):
         assert cursor.fetchone() == (stars,)
         cursor.execute(
             "SELECT o.diaobjectid - %s, o.raerr, o.pmra, o.pmparallaxcov, o.parallax, "
-            "s.s, o.ndiasources FROM staging.diaobject AS o "
+            "ARRAY[s.n, s.a, s.b, s.c], o.ndiasources FROM staging.diaobject AS o "
             "JOIN characterize_sum AS s USING (diaobjectid) ORDER BY 1",
             (base,),
         )

@@ -521,7 +521,7 @@ def test_memory_follows_the_limit_and_not_what_a_file_promises(tmp_path) -> None
     limit = 32 << 20
     char = '<FIELD name="a" datatype="char" arraysize="*"/>'
     begin = votable("<TABLEDATA>", fields=char).split(b"</DATA>")[0]
-    texts = _repeated(tmp_path / "texts", begin, b"<TR><TD>x</TD></TR>", 600_000)
+    texts = _repeated(tmp_path / "texts", begin, b"<TR><TD>x</TD></TR>", 1_000_000)
     found = _peak(texts, expanded=limit, rows=10**9)
     assert "bytes allowed" in found["told"]
     assert found["peak"] < 4 * limit, found

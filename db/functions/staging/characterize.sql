@@ -50,7 +50,8 @@ BEGIN
       'pmparallaxchi2', 'pmparallaxndata', 'flags');
 
   PERFORM staging.characterize_tables();
-  TRUNCATE characterize_staged, characterize_object, characterize_row, characterize_sum;
+  TRUNCATE characterize_staged, characterize_object, characterize_row, characterize_sum,
+    characterize_fit;
 
   INSERT INTO characterize_staged
   SELECT diaobjectid, diasourceid, ccdvisitid, midpointtai, ra, decl, raerr, declerr, radeclcov, psflux,
@@ -158,13 +159,14 @@ BEGIN
 
     -- Nothing tells how many rows these tables have: no loops over them.
     PERFORM set_config('enable_nestloop', 'off', true);
+    ANALYZE characterize_object (diaobjectid, turn), characterize_frame;
     PERFORM staging.sum_positions(in_slot, in_turn);
     EXIT WHEN in_turn = 2;
 
     -- Sums that have lost digits, or whose object has moved far from where offsets are counted.
     WITH poor AS (
       DELETE FROM characterize_sum AS p USING characterize_object AS o
-      WHERE NOT (p.s[23] < 1e4 AND abs(p.s[16]) < 3 * p.s[2] AND abs(p.s[17]) < 3 * p.s[4])
+      WHERE NOT (p.shrunk < 1e4 AND abs(p.u) < 3 * p.a AND abs(p.v) < 3 * p.c)
         AND o.diaobjectid = p.diaobjectid AND o.basis IS NOT NULL
       RETURNING p.diaobjectid
     )
@@ -193,37 +195,21 @@ BEGIN
     ), o.first)
     WHERE basis IS NOT NULL AND oldfirst <= since;
   END IF;
-  ANALYZE characterize_object (diaobjectid), characterize_sum (diaobjectid);
+  PERFORM set_config('enable_nestloop', 'off', true);
+  PERFORM staging.fit_motion();
+  PERFORM set_config('enable_nestloop', loops, true);
+  ANALYZE characterize_fit (diaobjectid);
   EXECUTE format($statement$
-    WITH summed AS (
-      SELECT o.diaobjectid, o.replacestai, o.ra0, o.decl0, o.epoch0, o.newest, s.s, s.s[1] AS n,
-        CASE WHEN o.basis IS NULL THEN s.first ELSE o.oldfirst END AS firsttai
-      FROM characterize_object AS o
-      JOIN characterize_sum AS s ON s.diaobjectid = o.diaobjectid
-      OFFSET 0
-    ), unpacked AS (
-      -- NULL where motion is not to be fitted.
-      SELECT *, CASE WHEN n >= 5 AND newest - firsttai >= 60 THEN s[2] END AS fit,
-        newest - firsttai AS span, s[2] AS a, s[3] AS b, s[4] AS c, s[5] AS ta, s[6] AS tb,
-        s[7] AS tc, s[8] AS tta, s[9] AS ttb, s[10] AS ttc, s[11] AS h, s[12] AS k, s[13] AS th,
-        s[14] AS tk, s[15] AS hk, s[16] AS u, s[17] AS v, s[18] AS tu, s[19] AS tv, s[20] AS uv,
-        s[21] AS xx, s[22] AS lndet, s[2] * s[4] - s[3] * s[3] AS det
-      FROM summed OFFSET 0
-    ), solved AS (
-      SELECT q.*, q.epoch0 + 365.25 * coalesce(m.epoch, (ta + tc) / (a + c)) AS epoch,
-        coalesce(m.x, (c * u - b * v) / det) / 206264.80624709636 AS x,
-        coalesce(m.y, (a * v - b * u) / det) / 206264.80624709636 AS y,
-        coalesce(m.varx, c / det) AS varx, coalesce(m.vary, a / det) AS vary,
-        coalesce(m.covxy, -b / det) AS covxy,
-        m.pmx, m.pmy, m.parallax, m.motioncov AS m, m.lnl, m.chi2
-      FROM unpacked AS q LEFT JOIN LATERAL staging.fit_motion(n, span, fit, b, c, ta, tb, tc, tta,
-        ttb, ttc, h, k, th, tk, hk, u, v, tu, tv, uv, xx, lndet) AS m ON true
+    WITH solved AS (
+      SELECT m.*, m.motioncov AS m, o.replacestai, o.newest, o.ra0, o.decl0,
+        o.epoch0 + 365.25 * m.epoch AS mjd, m.x / 206264.80624709636 AS dx, m.y / 206264.80624709636 AS dy
+      FROM characterize_fit AS m JOIN characterize_object AS o ON o.diaobjectid = m.diaobjectid
       OFFSET 0
     ), placed AS (
-      SELECT s.*, s.ra0 + atan2d(s.x, h.z * cosd(s.decl0) - s.y * sind(s.decl0)) AS toward,
-        atan2d(h.z * sind(s.decl0) + s.y * cosd(s.decl0),
-          sqrt(s.x * s.x + (h.z * cosd(s.decl0) - s.y * sind(s.decl0)) ^ 2)) AS there
-      FROM solved AS s CROSS JOIN LATERAL (SELECT sqrt(1 - s.x * s.x - s.y * s.y) AS z) AS h
+      SELECT s.*, s.ra0 + atan2d(s.dx, h.z * cosd(s.decl0) - s.dy * sind(s.decl0)) AS toward,
+        atan2d(h.z * sind(s.decl0) + s.dy * cosd(s.decl0),
+          sqrt(s.dx * s.dx + (h.z * cosd(s.decl0) - s.dy * sind(s.decl0)) ^ 2)) AS there
+      FROM solved AS s CROSS JOIN LATERAL (SELECT sqrt(1 - s.dx * s.dx - s.dy * s.dy) AS z) AS h
       OFFSET 0
     ), turned AS (
       -- North there is not quite North where offsets are counted from.
@@ -236,7 +222,7 @@ BEGIN
       sqrt(p.varx + 2 * r * p.covxy), sqrt(p.vary - 2 * r * p.covxy),
       p.covxy + r * (p.vary - p.varx),
       healpix_nest(29, spoint(radians(p.toward), radians(p.there))),
-      p.epoch, p.n, p.firsttai, p.newest, (p.pmx + r * p.pmy) * 1000, (p.pmy - r * p.pmx) * 1000,
+      p.mjd, p.n, p.firsttai, p.newest, (p.pmx + r * p.pmy) * 1000, (p.pmy - r * p.pmx) * 1000,
       p.parallax * 1000, CASE WHEN p.chi2 IS NOT NULL THEN ARRAY[
         (m[1] + 2 * r * m[2]) * 1e6, (m[2] + r * (m[3] - m[1])) * 1e6, (m[3] - 2 * r * m[2]) * 1e6,
         (m[4] + r * m[5]) * 1e6, (m[5] - r * m[4]) * 1e6, m[6] * 1e6] END,
@@ -261,8 +247,8 @@ BEGIN
       $statement$, names, old_names)
     USING in_slot, no_motion | no_parallax | orphan;
     UPDATE staging.diaobject SET iswithdrawal = true, ndiasources = NULL
-      WHERE slot = in_slot AND ndiasources = 0 AND diaobjectid NOT IN (
-        SELECT f.diaobjectid FROM staging.member_forced(in_slot) AS f);
+    WHERE slot = in_slot AND ndiasources = 0 AND diaobjectid NOT IN (
+      SELECT f.diaobjectid FROM staging.member_forced(in_slot) AS f);
   END IF;
   RETURN done;
 END $$;

@@ -34,6 +34,8 @@ DECLARE
   set_mixed text;
   set_fluxes text;
   done bigint;
+  packed CONSTANT text := '#.f0, #.g0, #.n, #.w, #.wf, #.wff, #.f, #.ff, #.fn, #.fw, #.fwf, #.tn, #.tw, '
+    '#.twf, #.tf, #.tff, #.others, #.shrunk';
   loops CONSTANT text := current_setting('enable_nestloop');
 BEGIN
   SELECT databaseid::bigint << 54 INTO STRICT base FROM ledger.database WHERE name = 'prompt';
@@ -109,7 +111,7 @@ BEGIN
   END IF;
   -- What came without a source. Month by month, of which the ids tell: a partition each, which the
   -- planner knows, and opens once and not for every object.
-  ANALYZE flux_object (diaobjectid);
+  ANALYZE flux_object (diaobjectid, turn, basis);
   FOR month IN
     SELECT m.day::date - date '1990-01-01' AS first,
       (m.day + interval '1 month')::date - date '1990-01-01' AS next
@@ -164,6 +166,7 @@ BEGIN
       SELECT band FROM prompt_store.ccdvisit AS v WHERE v.ccdvisitid = c.ccdvisitid
       LIMIT 1
     ) AS v;
+    ANALYZE flux_row (diaobjectid, ccdvisitid), flux_band;
     PERFORM set_config('enable_nestloop', 'off', true);
     -- An object without sources is described by the months up to its newest forced measurement.
     IF EXISTS (SELECT FROM flux_object WHERE since IS NULL) THEN
@@ -196,38 +199,38 @@ BEGIN
       'AND o.diaobjectid = w.diaobjectid AND w.basis IS NULL AND w.published', set_fluxes)
     USING in_slot;
   END IF;
-  -- In the texts # is the band, @ its sums and + its number.
+  -- In the texts # is the band and + its number.
   SELECT string_agg(replace(replace(
       ' LEFT JOIN flux_sum AS # ON #.diaobjectid = o.diaobjectid AND #.band = +', '#', b),
       '+', n), ''),
     string_agg(replace(', #fluxsums, #templateid', '#', b), ''),
-    string_agg(replace(', #.s, #.templateid', '#', b), ''),
-    string_agg(format(' & ~CASE WHEN %1$s.s IS NULL THEN 0 ELSE %2$s END '
-      '| CASE WHEN %1$s.s[17] > 0 THEN %2$s ELSE 0 END', b, 1 << n::integer), ''),
+    string_agg(replace(', CASE WHEN #.n IS NOT NULL THEN ARRAY[' || packed || '] END, #.templateid', '#', b), ''),
+    string_agg(format(' & ~CASE WHEN %1$s.n IS NULL THEN 0 ELSE %2$s END '
+      '| CASE WHEN %1$s.others > 0 THEN %2$s ELSE 0 END', b, 1 << n::integer), ''),
     string_agg(replace(', #.newest', '#', b), ''), string_agg(replace(', #.oldest', '#', b), ''),
-    string_agg(replace(replace(
-      ', #psfluxmean = CASE WHEN @ IS NULL THEN w.#psfluxmean
-          WHEN @[3] > 0 THEN @[1] + @[5] / @[4] END
-      , #psfluxmeanerr = CASE WHEN @ IS NULL THEN w.#psfluxmeanerr
-          WHEN @[3] > 0 THEN 1 / sqrt(@[4]) END
-      , #psfluxsigma = CASE WHEN @ IS NULL THEN w.#psfluxsigma
-          WHEN @[3] > 1 THEN sqrt(greatest(@[8] - @[7] * @[7] / @[3], 0) / (@[3] - 1)) END
-      , #psfluxchi2 = CASE WHEN @ IS NULL THEN w.#psfluxchi2
-          WHEN @[3] > 1 THEN greatest(@[6] - @[5] * @[5] / @[4], 0) WHEN @[3] > 0 THEN 0 END
-      , #psfluxndata = CASE WHEN @ IS NULL THEN w.#psfluxndata WHEN @[3] > 0 THEN @[3] END
-      , #psforcedfluxmean = CASE WHEN @ IS NULL THEN w.#psforcedfluxmean
-          WHEN @[9] > 0 THEN @[1] + @[11] / @[10] END
-      , #psforcedfluxmeanerr = CASE WHEN @ IS NULL THEN w.#psforcedfluxmeanerr
-          WHEN @[9] > 0 THEN 1 / sqrt(@[10]) END
-      , #psforcedfluxndata = CASE WHEN @ IS NULL THEN w.#psforcedfluxndata
-          WHEN @[9] > 0 THEN @[9] END
-      , #totfluxmean = CASE WHEN @ IS NULL THEN w.#totfluxmean
-          WHEN @[12] > 0 THEN @[2] + @[14] / @[13] END
-      , #totfluxmeanerr = CASE WHEN @ IS NULL THEN w.#totfluxmeanerr
-          WHEN @[12] > 0 THEN 1 / sqrt(@[13]) END
-      , #totfluxsigma = CASE WHEN @ IS NULL THEN w.#totfluxsigma
-          WHEN @[12] > 1 THEN sqrt(greatest(@[16] - @[15] * @[15] / @[12], 0) / (@[12] - 1)) END',
-      '#', b), '@', b || '.s'), '')
+    string_agg(replace(
+      ', #psfluxmean = CASE WHEN #.n IS NULL THEN w.#psfluxmean
+          WHEN #.n > 0 THEN #.f0 + #.wf / #.w END
+      , #psfluxmeanerr = CASE WHEN #.n IS NULL THEN w.#psfluxmeanerr
+          WHEN #.n > 0 THEN 1 / sqrt(#.w) END
+      , #psfluxsigma = CASE WHEN #.n IS NULL THEN w.#psfluxsigma
+          WHEN #.n > 1 THEN sqrt(greatest(#.ff - #.f * #.f / #.n, 0) / (#.n - 1)) END
+      , #psfluxchi2 = CASE WHEN #.n IS NULL THEN w.#psfluxchi2
+          WHEN #.n > 1 THEN greatest(#.wff - #.wf * #.wf / #.w, 0) WHEN #.n > 0 THEN 0 END
+      , #psfluxndata = CASE WHEN #.n IS NULL THEN w.#psfluxndata WHEN #.n > 0 THEN #.n END
+      , #psforcedfluxmean = CASE WHEN #.n IS NULL THEN w.#psforcedfluxmean
+          WHEN #.fn > 0 THEN #.f0 + #.fwf / #.fw END
+      , #psforcedfluxmeanerr = CASE WHEN #.n IS NULL THEN w.#psforcedfluxmeanerr
+          WHEN #.fn > 0 THEN 1 / sqrt(#.fw) END
+      , #psforcedfluxndata = CASE WHEN #.n IS NULL THEN w.#psforcedfluxndata
+          WHEN #.fn > 0 THEN #.fn END
+      , #totfluxmean = CASE WHEN #.n IS NULL THEN w.#totfluxmean
+          WHEN #.tn > 0 THEN #.g0 + #.twf / #.tw END
+      , #totfluxmeanerr = CASE WHEN #.n IS NULL THEN w.#totfluxmeanerr
+          WHEN #.tn > 0 THEN 1 / sqrt(#.tw) END
+      , #totfluxsigma = CASE WHEN #.n IS NULL THEN w.#totfluxsigma
+          WHEN #.tn > 1 THEN sqrt(greatest(#.tff - #.tf * #.tf / #.tn, 0) / (#.tn - 1)) END',
+      '#', b), '')
   INTO joins, sum_names, sums, set_mixed, newest_sum, oldest_sum, set_fluxes
   FROM (SELECT DISTINCT band::text AS n, substr('ugrizy', band, 1) AS b FROM flux_sum) AS bands;
   PERFORM set_config('enable_nestloop', 'off', true);
@@ -237,7 +240,8 @@ BEGIN
     SELECT $1, o.diaobjectid, o.basis, c.ra0, c.decl0, c.epoch0, c.since,
       CASE WHEN o.basis IS NULL THEN greatest(least(NULL::double precision %3$s), o.since)
         WHEN o.oldest <= o.since THEN o.since ELSE o.oldest END,
-      greatest(CASE WHEN o.basis IS NOT NULL THEN o.newest END %4$s), $2, p.s,
+      greatest(CASE WHEN o.basis IS NOT NULL THEN o.newest END %4$s), $2, ARRAY[p.n, p.a, p.b, p.c, p.ta, p.tb, p.tc, p.tta, p.ttb, p.ttc, p.h, p.k, p.th, p.tk, p.hk, p.u,
+        p.v, p.tu, p.tv, p.uv, p.xx, p.lndet, p.shrunk],
       CASE WHEN o.basis IS NULL THEN 0 ELSE o.mixedbands END %5$s %2$s
     FROM flux_object AS o
     JOIN characterize_object AS c ON c.diaobjectid = o.diaobjectid

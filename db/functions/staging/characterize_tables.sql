@@ -32,8 +32,22 @@ BEGIN
     ccdvisitid bigint, minute double precision, vra double precision, vdecl double precision,
     cov double precision, ex double precision, ey double precision, ez double precision
   ) ON COMMIT DROP;
+  -- The numbers of DIAObjectSums.positionSums one by one: to take them out of arrays is slow.
   CREATE TEMP TABLE characterize_sum (
-    diaobjectid bigint, first double precision, s double precision[]) ON COMMIT DROP;
+    diaobjectid bigint, first double precision,
+    n double precision, a double precision, b double precision, c double precision,
+    ta double precision, tb double precision, tc double precision, tta double precision,
+    ttb double precision, ttc double precision, h double precision, k double precision,
+    th double precision, tk double precision, hk double precision, u double precision,
+    v double precision, tu double precision, tv double precision, uv double precision,
+    xx double precision, lndet double precision, shrunk double precision) ON COMMIT DROP;
+  -- Of staging.fit_motion: time [yr] since epoch0, offsets [arcsec] and their covariance there, motion
+  -- [arcsec/yr], parallax [arcsec] and their covariance, NULL where they are not fitted.
+  CREATE TEMP TABLE characterize_fit (
+    diaobjectid bigint, n double precision, firsttai double precision, epoch double precision,
+    x double precision, y double precision, varx double precision, vary double precision,
+    covxy double precision, pmx double precision, pmy double precision, parallax double precision,
+    motioncov double precision[], lnl double precision, chi2 double precision) ON COMMIT DROP;
   CREATE TEMP TABLE flux_object (
     diaobjectid bigint, basis timestamp, turn integer, published boolean,
     oldsince double precision, since double precision, oldest double precision,
@@ -44,9 +58,15 @@ BEGIN
     ccdvisitid bigint, midpointtai double precision, psflux real, psfluxerr real, totflux real,
     totfluxerr real, templateid bigint) ON COMMIT DROP;
   CREATE TEMP TABLE flux_band (ccdvisitid bigint, band smallint) ON COMMIT DROP;
+  -- The numbers of DIAObjectSums.{b}FluxSums one by one: to take them out of arrays is slow.
   CREATE TEMP TABLE flux_sum (
-    diaobjectid bigint, band smallint, s double precision[], templateid bigint,
-    newest double precision, oldest double precision, poor boolean) ON COMMIT DROP;
+    diaobjectid bigint, band smallint, templateid bigint, newest double precision,
+    oldest double precision, poor boolean, f0 double precision, g0 double precision,
+    n double precision, w double precision, wf double precision, wff double precision,
+    f double precision, ff double precision, fn double precision, fw double precision,
+    fwf double precision, tn double precision, tw double precision, twf double precision,
+    tf double precision, tff double precision, others double precision, shrunk double precision)
+    ON COMMIT DROP;
 END $$;
 
 COMMENT ON FUNCTION staging.characterize_tables()

@@ -2,7 +2,9 @@
 -- weighted linear least squares (maximum likelihood for normal errors). DPDD section 2.2 and Table
 -- 3, L1DB-17; promotion of section 20: motion always, parallax from 8 points over 180 d where the
 -- condition number (Frobenius norm) of the normal matrix, scaled to a unit diagonal and with times
--- counted from their mean, is below 1e4. Inlined into the query that calls it, a row an object.
+-- counted from their mean, is below 1e4. From the temporary tables
+-- characterize_object and characterize_sum into characterize_fit: one statement over all objects.
+-- Objects with fewer points get the weighted mean. A part of staging.characterize.
 --
 -- The sums, over the sources of an object with weight matrix ((a, b), (b, c)), offsets (x, y)
 -- [arcsec] towards East and North, times t [yr] and parallax factors (f, g):
@@ -10,34 +12,30 @@
 --   h, k = af + bg, bf + cg, th, tk       the same times t       hk = f h + g k
 --   u, v = ax + by, bx + cy, tu, tv       the same times t       uv = f u + g v, xx = x u + y v
 --   lndet                                 logarithms of the determinants of the weight matrices
--- and n sources over span [d]. No row where a is NULL.
+-- and n sources over span [d].
 --
 -- The position is given for the epoch at which its variance is smallest: there it does not depend
 -- on the proper motion, so that the two can be used one without the other.
-CREATE OR REPLACE FUNCTION staging.fit_motion(
-  n double precision, span double precision,
-  a double precision, b double precision, c double precision,
-  ta double precision, tb double precision, tc double precision,
-  tta double precision, ttb double precision, ttc double precision,
-  h double precision, k double precision, th double precision, tk double precision,
-  hk double precision,
-  u double precision, v double precision, tu double precision, tv double precision,
-  uv double precision, xx double precision, lndet double precision)
-RETURNS TABLE (epoch double precision, x double precision, y double precision,
-  varx double precision, vary double precision, covxy double precision,
-  pmx double precision, pmy double precision, parallax double precision,
-  motioncov double precision[], lnl double precision, chi2 double precision)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
+CREATE OR REPLACE FUNCTION staging.fit_motion()
+RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO characterize_fit
   -- Times are counted from their mean; then position (2), motion (2) and parallax are eliminated
   -- one after the other. Each level is computed once, hence OFFSET 0.
-  WITH centred AS (
-    SELECT s, det, c / det AS ia, -b / det AS ib, a / det AS ic,
+  WITH given AS MATERIALIZED (
+    SELECT p.*, o.newest - f.firsttai AS span, f.firsttai, p.a * p.c - p.b * p.b AS det
+    FROM characterize_object AS o JOIN characterize_sum AS p ON p.diaobjectid = o.diaobjectid
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN o.basis IS NULL THEN p.first ELSE o.oldfirst END AS firsttai) AS f
+    OFFSET 0
+  ), centred AS (
+    SELECT *, c / det AS ia, -b / det AS ib, a / det AS ic,
       ta - s * a AS ta1, tb - s * b AS tb1, tc - s * c AS tc1,
       tta - s * (2 * ta - s * a) AS tta1, ttb - s * (2 * tb - s * b) AS ttb1,
       ttc - s * (2 * tc - s * c) AS ttc1,
       th - s * h AS th1, tk - s * k AS tk1, tu - s * u AS tu1, tv - s * v AS tv1
-    FROM (SELECT (ta + tc) / (a + c) AS s, a * c - b * b AS det WHERE a IS NOT NULL OFFSET 0) AS q
+    FROM (SELECT *, (ta + tc) / (a + c) AS s FROM given WHERE n >= 5 AND span >= 60 OFFSET 0) AS q
     OFFSET 0
   ), crossed AS (
     SELECT *, ia * ta1 + ib * tb1 AS m11, ia * tb1 + ib * tc1 AS m12,
@@ -108,16 +106,19 @@ AS $$
     SELECT *, abs(xx - (x1 * u + x2 * v + x3 * tu1 + x4 * tv1 + par * uv)) AS left_chi2
     FROM placed OFFSET 0
   )
-  SELECT s + e, x1 + e * x3, x2 + e * x4, v11 + e * (2 * v13 + e * v33),
+  SELECT diaobjectid, n, firsttai, s + e, x1 + e * x3, x2 + e * x4, v11 + e * (2 * v13 + e * v33),
     v22 + e * (2 * v24 + e * v44), v12 + e * (v14 + v23 + e * v34),
     x3, x4, CASE WHEN good THEN par END,
     ARRAY[v33, v34, v44, CASE WHEN good THEN -w3 * vpar END,
       CASE WHEN good THEN -w4 * vpar END, CASE WHEN good THEN vpar END],
     -0.5 * left_chi2 - n * ln(2 * pi()) + 0.5 * lndet, left_chi2
   FROM fitted
-$$;
+  UNION ALL
+  SELECT diaobjectid, n, firsttai, (ta + tc) / (a + c), (c * u - b * v) / det, (a * v - b * u) / det,
+    c / det, a / det, -b / det, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM given WHERE (n >= 5 AND span >= 60) IS NOT TRUE;
+END $$;
 
-COMMENT ON FUNCTION staging.fit_motion(double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision, double precision)
-IS 'Fits position, proper motion and parallax of a DIAObject from its normal equations: offsets '
-   '[arcsec] at the epoch [yr] least correlated with motion, motion [arcsec/yr], parallax [arcsec] '
-   'or NULL, covariances, ln likelihood and chi-square.';
+COMMENT ON FUNCTION staging.fit_motion()
+IS 'Fits position, proper motion and parallax of DIAObjects from their normal equations: part of '
+   'staging.characterize.';

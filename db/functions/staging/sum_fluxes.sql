@@ -23,7 +23,7 @@ BEGIN
     JOIN flux_object AS o ON o.diaobjectid = r.diaobjectid AND o.turn = in_turn
     JOIN flux_band AS v ON v.ccdvisitid = r.ccdvisitid
     OFFSET 0
-  ), total AS (
+  ), total AS MATERIALIZED (
     -- One value of totFlux a ccdVisit: of the forced row, else of the source.
     SELECT diaobjectid, ccdvisitid, min(id) AS id
     FROM mine WHERE measured GROUP BY diaobjectid, ccdvisitid HAVING count(*) > 1
@@ -56,9 +56,11 @@ BEGIN
     -- In single precision: of equal values it is the value itself.
     SELECT m.diaobjectid, m.band, max(m.templateid) AS templateid,
       (sum(m.w * m.f) / sum(m.w) FILTER (WHERE m.f IS NOT NULL))::real AS f,
-      (sum(m.wg * m.g) / sum(m.wg) FILTER (WHERE m.g IS NOT NULL))::real AS g
+      (sum(m.wg * m.g) FILTER (WHERE t.id IS NULL OR t.id = m.id)
+        / sum(m.wg) FILTER (WHERE m.g IS NOT NULL AND (t.id IS NULL OR t.id = m.id)))::real AS g
     FROM mine AS m JOIN base AS k ON k.diaobjectid = m.diaobjectid AND k.band = m.band
       AND (k.f0 IS NULL OR k.g0 IS NULL)
+    LEFT JOIN total AS t ON t.diaobjectid = m.diaobjectid AND t.ccdvisitid = m.ccdvisitid
     WHERE m.sign <> 0 GROUP BY m.diaobjectid, m.band
   ), reference AS MATERIALIZED (
     SELECT k.diaobjectid, k.band, k.s, k.lost, coalesce(k.f0, m.f, 0)::double precision AS f0,
@@ -82,8 +84,8 @@ BEGIN
         CASE WHEN m.forced AND m.f IS NOT NULL THEN m.sign END AS n2,
         CASE WHEN m.forced AND m.f IS NOT NULL THEN m.sign * m.w END AS w2,
         m.g - k.g0 AS e,
-        CASE WHEN m.g IS NOT NULL AND coalesce(t.id = m.id, true) THEN m.sign END AS ng,
-        CASE WHEN m.g IS NOT NULL AND coalesce(t.id = m.id, true) THEN m.sign * m.wg END AS wg,
+        CASE WHEN m.g IS NOT NULL AND (t.id IS NULL OR t.id = m.id) THEN m.sign END AS ng,
+        CASE WHEN m.g IS NOT NULL AND (t.id IS NULL OR t.id = m.id) THEN m.sign * m.wg END AS wg,
         CASE WHEN m.templateid <> k.t0 AND m.f IS NOT NULL THEN m.sign END AS others
       FROM mine AS m
       JOIN reference AS k ON k.diaobjectid = m.diaobjectid AND k.band = m.band
@@ -92,31 +94,29 @@ BEGIN
     ) AS q
     GROUP BY diaobjectid, band
   )
-  SELECT q.diaobjectid, q.band, q.s, q.t0, q.newest, q.oldest,
+  SELECT diaobjectid, band, t0, newest, oldest,
     -- Sums that have lost digits, or whose reference or template is of values that have left; and
     -- those that another publication has just forgotten.
-    q.lost OR s[18] > 1e4 OR (s[17] > 0 AND s[17] >= s[3] + s[9])
-      OR (s[3] > 1 AND (s[6] > 1e6 * (s[6] - s[5] * s[5] / s[4])
-        OR s[8] > 1e6 * (s[8] - s[7] * s[7] / s[3])))
-      OR (s[12] > 1 AND s[16] > 1e6 * (s[16] - s[15] * s[15] / s[12]))
+    lost OR shrunk > 1e4 OR (others > 0 AND others >= n + fn)
+      OR (n > 1 AND (wff > 1e6 * (wff - wf * wf / w) OR ff > 1e6 * (ff - f * f / n)))
+      OR (tn > 1 AND tff > 1e6 * (tff - tf * tf / tn)),
+    f0, g0, n, w, wf, wff, f, ff, fn, fw, fwf, tn, tw, twf, tf, tff, others, shrunk
   FROM (
-    SELECT c.diaobjectid, c.band, k.t0, k.lost, c.newest, c.oldest, CASE WHEN s IS NULL THEN
-      ARRAY[k.f0, k.g0, coalesce(n, 0), coalesce(w, 0), coalesce(wf, 0), coalesce(wff, 0),
-        coalesce(f, 0), coalesce(ff, 0), coalesce(forced_n, 0), coalesce(forced_w, 0),
-        coalesce(forced_wf, 0), coalesce(tot_n, 0), coalesce(tot_w, 0), coalesce(tot_wf, 0),
-        coalesce(tot_f, 0), coalesce(tot_ff, 0), coalesce(others, 0), 1]
-      ELSE ARRAY[k.f0, k.g0, s[3] + coalesce(n, 0), s[4] + coalesce(w, 0),
-        s[5] + coalesce(wf, 0), s[6] + coalesce(wff, 0), s[7] + coalesce(f, 0),
-        s[8] + coalesce(ff, 0), s[9] + coalesce(forced_n, 0), s[10] + coalesce(forced_w, 0),
-        s[11] + coalesce(forced_wf, 0), s[12] + coalesce(tot_n, 0), s[13] + coalesce(tot_w, 0),
-        s[14] + coalesce(tot_wf, 0), s[15] + coalesce(tot_f, 0), s[16] + coalesce(tot_ff, 0),
-        s[17] + coalesce(others, 0),
-        -- Of the terms of a band the weights and squares shrink together, or not at all.
-        s[18] * CASE WHEN n < 0 OR w < 0 OR wff < 0 OR ff < 0 OR forced_w < 0 OR tot_w < 0
-            OR tot_ff < 0 THEN
-          greatest(staging.shrinkage(s[4], w), staging.shrinkage(s[6], wff),
+    SELECT c.diaobjectid, c.band, k.t0, k.lost, c.newest, c.oldest, k.f0, k.g0,
+      coalesce(s[3], 0) + coalesce(n, 0) AS n, coalesce(s[4], 0) + coalesce(w, 0) AS w,
+      coalesce(s[5], 0) + coalesce(wf, 0) AS wf, coalesce(s[6], 0) + coalesce(wff, 0) AS wff,
+      coalesce(s[7], 0) + coalesce(f, 0) AS f, coalesce(s[8], 0) + coalesce(ff, 0) AS ff,
+      coalesce(s[9], 0) + coalesce(forced_n, 0) AS fn, coalesce(s[10], 0) + coalesce(forced_w, 0) AS fw,
+      coalesce(s[11], 0) + coalesce(forced_wf, 0) AS fwf,
+      coalesce(s[12], 0) + coalesce(tot_n, 0) AS tn, coalesce(s[13], 0) + coalesce(tot_w, 0) AS tw,
+      coalesce(s[14], 0) + coalesce(tot_wf, 0) AS twf, coalesce(s[15], 0) + coalesce(tot_f, 0) AS tf,
+      coalesce(s[16], 0) + coalesce(tot_ff, 0) AS tff, coalesce(s[17], 0) + coalesce(others, 0) AS others,
+      CASE WHEN s IS NULL THEN 1
+        WHEN w < 0 OR wff < 0 OR ff < 0 OR forced_w < 0 OR tot_w < 0 OR tot_ff < 0 THEN
+          s[18] * greatest(staging.shrinkage(s[4], w), staging.shrinkage(s[6], wff),
             staging.shrinkage(s[8], ff), staging.shrinkage(s[10], forced_w),
-            staging.shrinkage(s[13], tot_w), staging.shrinkage(s[16], tot_ff)) ELSE 1 END] END AS s
+            staging.shrinkage(s[13], tot_w), staging.shrinkage(s[16], tot_ff))
+        ELSE s[18] END AS shrunk
     FROM change AS c JOIN reference AS k ON k.diaobjectid = c.diaobjectid AND k.band = c.band
     OFFSET 0
   ) AS q;

@@ -50,15 +50,17 @@ BEGIN
     GROUP BY diaobjectid
   )
   SELECT o.diaobjectid, c.first,
-    CASE WHEN o.basis IS NULL THEN ARRAY[c.n, c.a, c.b, c.c, c.ta, c.tb, c.tc, c.tta, c.ttb, c.ttc,
-      c.h, c.k, c.th, c.tk, c.hk, c.u, c.v, c.tu, c.tv, c.uv, c.xx, c.lndet, 1]
-    ELSE ARRAY[s[1] + c.n, s[2] + c.a, s[3] + c.b, s[4] + c.c, s[5] + c.ta, s[6] + c.tb,
-      s[7] + c.tc, s[8] + c.tta, s[9] + c.ttb, s[10] + c.ttc, s[11] + c.h, s[12] + c.k,
-      s[13] + c.th, s[14] + c.tk, s[15] + c.hk, s[16] + c.u, s[17] + c.v, s[18] + c.tu,
-      s[19] + c.tv, s[20] + c.uv, s[21] + c.xx, s[22] + c.lndet,
-      s[23] * greatest(staging.shrinkage(s[2] + s[4], c.a + c.c), staging.shrinkage(s[21], c.xx))]
-    END
-  FROM (SELECT *, kept AS s FROM characterize_object WHERE slot = in_slot) AS o
+    coalesce(s[1], 0) + c.n, coalesce(s[2], 0) + c.a, coalesce(s[3], 0) + c.b,
+    coalesce(s[4], 0) + c.c, coalesce(s[5], 0) + c.ta, coalesce(s[6], 0) + c.tb,
+    coalesce(s[7], 0) + c.tc, coalesce(s[8], 0) + c.tta, coalesce(s[9], 0) + c.ttb,
+    coalesce(s[10], 0) + c.ttc, coalesce(s[11], 0) + c.h, coalesce(s[12], 0) + c.k,
+    coalesce(s[13], 0) + c.th, coalesce(s[14], 0) + c.tk, coalesce(s[15], 0) + c.hk,
+    coalesce(s[16], 0) + c.u, coalesce(s[17], 0) + c.v, coalesce(s[18], 0) + c.tu,
+    coalesce(s[19], 0) + c.tv, coalesce(s[20], 0) + c.uv, coalesce(s[21], 0) + c.xx,
+    coalesce(s[22], 0) + c.lndet,
+    CASE WHEN s IS NULL THEN 1 WHEN c.a + c.c < 0 OR c.xx < 0 THEN s[23] * greatest(
+      staging.shrinkage(s[2] + s[4], c.a + c.c), staging.shrinkage(s[21], c.xx)) ELSE s[23] END
+  FROM (SELECT diaobjectid, CASE WHEN basis IS NOT NULL THEN kept END AS s FROM characterize_object WHERE slot = in_slot) AS o
   JOIN change AS c ON c.diaobjectid = o.diaobjectid;
 END $$;
 
