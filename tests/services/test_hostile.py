@@ -154,9 +154,8 @@ def test_slow_clients_keep_no_session_busy(service):
         for _ in range(20):
             line = socket.create_connection(service.address.removeprefix("http://").split(":"))
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            line.sendall(
-                f"GET /tap/prompt/sync?LANG=ADQL&FORMAT=csv&QUERY={wanted} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-            )
+            path = f"/tap/prompt/sync?LANG=ADQL&FORMAT=csv&QUERY={wanted}"
+            line.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             lines.append(line)
         assert service.rows(COUNT) == [[str(3 * SOURCES)]]
     finally:

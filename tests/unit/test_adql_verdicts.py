@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from services.adql import AdqlError, translate
 from services.adql.expressions import MAX_TERMS
 from services.adql.grammar import MAX_TABLES
-from services.adql.tokens import MAX_LENGTH, RESERVED, tokens
+from services.adql.tokens import MAX_LENGTH, tokens
 from services.adql.words import MAX_DEPTH
+from skyledger.catalogue import RESERVED
 
 VALID, INVALID = samples("adql_valid.txt"), samples("adql_invalid.txt")
 CATALOGUE = archive()
