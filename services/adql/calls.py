@@ -177,6 +177,7 @@ class Calls(Terms):
             given = ", ".join(v.type for v in values) or "nothing"
             raise self.error(f"{node.name} is called as {said}; this has {given}", node.offset)
         self.repeatable = self.repeatable and form.repeatable
+        self.scope.spatial = self.scope.spatial or form.name == "in_cone"
         sql = form.sql.format(*sqls)
         if form.returns == "point":
             found = Value(sql, "point", "deg", form.ucd, name=form.name)

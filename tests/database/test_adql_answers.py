@@ -317,6 +317,8 @@ INDEXED = [
         "WITH near AS (SELECT diaObjectId FROM DIAObject WHERE "
         f"{CONE.format('')}) SELECT psFlux FROM near JOIN DIASource USING (diaObjectId)"
     ),
+    f"SELECT nDiaSources FROM prompt_history.DIAObject WHERE {CONE.format('')}",
+    "SELECT ra, createdTai FROM prompt_history.DIAObject WHERE diaObjectId = 18014398509481985",
     "SELECT ra FROM DIAObject WHERE diaObjectId = 18014398509481985",
     "SELECT TOP 10 diaObjectId, ra FROM DIAObject",
     "SELECT TOP 10 * FROM rubin.DiaSource",
@@ -526,7 +528,7 @@ def test_a_polygon_without_a_corner_is_none_and_harms_nobody(desk, vertices):
 
 @pytest.mark.requirement("GEN-01")
 def test_areas_of_circles(desk):
-    for radius in (0.1, 5, 90):
+    for radius in (0.1, 5, 90, 120):
         ((area,),) = desk.rows(
             f"SELECT TOP 1 AREA(CIRCLE(10, 20, {radius})) FROM TAP_UPLOAD.places"
         )
