@@ -192,7 +192,7 @@ class Calls(Terms):
             return None
         found = []
         for value, (_, kind) in zip(values, form.arguments, strict=True):
-            given = geo.from_array(value) if kind in GEOMETRY and value.xtype else value
+            given = geo.from_array(value) if kind in GEOMETRY and value.kept_geometry else value
             if given.type == kind:
                 found.append(given.sql)
             elif kind == "timestamp" and given.text is not None:

@@ -101,7 +101,8 @@ def box(centre: Value, width: Value, height: Value) -> Value:
 
 def from_array(value: Value) -> Value:
     """Make a geometry of a column that keeps it as an array of degrees."""
-    a = f"({value.sql})"
+    whole = value.sql if value.type == "double precision[]" else f"({value.sql})::float8[]"
+    a = f"({whole})"
     if value.xtype == "point":
         found = Value(f"spoint(radians({a}[1]), radians({a}[2]))", "point")
         found.lon = Value(f"{a}[1]", "double precision", "deg")
@@ -111,12 +112,8 @@ def from_array(value: Value) -> Value:
         found = circle(centre, Value(f"{a}[3]", "double precision"))
     else:
         found = Value(f"science.polygon({a})", "polygon")
-    found.array, found.unit, found.ucd, found.description = (
-        value.sql,
-        "deg",
-        value.ucd,
-        value.description,
-    )
+    found.array, found.unit = whole, "deg"
+    found.ucd, found.description = value.ucd, value.description
     return found
 
 
