@@ -11,7 +11,8 @@ sys.path.insert(0, str(HERE.parent))
 
 logging.getLogger("alembic").setLevel(logging.WARNING)  # it greets when it is imported
 
-import commands  # noqa: E402 - found through the path set above
+import adql_functions  # noqa: E402 - found through the path set above
+import commands  # noqa: E402
 import functions  # noqa: E402
 import rubin  # noqa: E402
 import tables  # noqa: E402
@@ -45,6 +46,7 @@ def write_pages(_app: Any = None) -> None:
     folder = HERE / "reference" / "generated"
     tables.write(folder / "tables")
     texts = {
+        "adql-functions": adql_functions.page(),
         "commands": commands.page(),
         "functions": functions.page(),
         "rubin": rubin.page(),

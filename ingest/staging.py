@@ -67,8 +67,9 @@ def slot(connection: Any) -> Iterator[int]:
 def _vacuum(connection: Any, number: int) -> None:
     """Empty a slot for the next visit: the rows of many visits would pile up as dead ones.
 
-    The pages stay with the table, unless it has grown unusually large: to make them anew takes the
-    system as long as a quarter of the copying. Who does not own the tables leaves it to autovacuum.
+    The pages stay with the table, unless it has grown unusually large: to make them anew is a good
+    part of the copying (docs/design/loading.md). Who does not own the tables leaves that to
+    autovacuum.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT staging.clear(%s::smallint)", (number,))

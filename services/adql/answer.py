@@ -1,11 +1,10 @@
 """What comes of a translation: the SQL, and what its answer will look like."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from services.adql.values import Value
+from skyledger.answers import ResultColumn
 from skyledger.catalogue import Column, Table
-
-ResultColumn = Column
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Translated:
     """
 
     sql: str
-    columns: tuple[Column, ...]
+    columns: tuple[ResultColumn, ...]
     tables: tuple[Table, ...]
     living: bool
     top: int | None
@@ -59,7 +58,7 @@ def as_column(value: Value, name: str, place: int) -> Column:
     )
 
 
-def distinct_names(columns: list[Column]) -> list[Column]:
+def results(columns: list[Column]) -> tuple[ResultColumn, ...]:
     """Columns of the answer with names that differ from each other, as files need them."""
     seen: set[str] = set()
     found = []
@@ -69,5 +68,17 @@ def distinct_names(columns: list[Column]) -> list[Column]:
             number += 1
             name = f"{column.name}_{number}"
         seen.add(name.lower())
-        found.append(column if name == column.name else replace(column, name=name))
-    return found
+        found.append(
+            ResultColumn(
+                name,
+                column.type,
+                column.unit,
+                column.ucd,
+                column.description,
+                column.utype,
+                # VOTable names the dimension that runs fastest first.
+                "x".join(str(n) for n in reversed(column.shape)) if column.shape else None,
+                column.xtype,
+            )
+        )
+    return tuple(found)

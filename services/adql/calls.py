@@ -177,6 +177,7 @@ class Calls(Terms):
             given = ", ".join(v.type for v in values) or "nothing"
             raise self.error(f"{node.name} is called as {said}; this has {given}", node.offset)
         self.repeatable = self.repeatable and form.repeatable
+        self.scope.spatial = self.scope.spatial or form.name == "in_cone"
         sql = form.sql.format(*sqls)
         if form.returns == "point":
             found = Value(sql, "point", "deg", form.ucd, name=form.name)
@@ -191,7 +192,7 @@ class Calls(Terms):
             return None
         found = []
         for value, (_, kind) in zip(values, form.arguments, strict=True):
-            given = geo.from_array(value) if kind in GEOMETRY and value.xtype else value
+            given = geo.from_array(value) if kind in GEOMETRY and value.kept_geometry else value
             if given.type == kind:
                 found.append(given.sql)
             elif kind == "timestamp" and given.text is not None:

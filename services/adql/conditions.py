@@ -84,7 +84,7 @@ class Conditions(Calls):
                         f"{other.text!r} is no time; write 2026-01-31T12:00:00", offset
                     )
                 return (one.sql, instant) if one is left else (instant, one.sql)
-        if "geometry" in {left.family, right.family} or left.xtype or right.xtype:
+        if "geometry" in {left.family, right.family} or left.kept_geometry or right.kept_geometry:
             raise self.error("geometries are compared by CONTAINS, INTERSECTS and DISTANCE", offset)
         if left.family != right.family:
             hint = ""

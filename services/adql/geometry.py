@@ -101,10 +101,11 @@ def box(centre: Value, width: Value, height: Value) -> Value:
 
 def from_array(value: Value) -> Value:
     """Make a geometry of a column that keeps it as an array of degrees, or in words (ObsCore)."""
-    a = f"({value.sql})"
     if value.xtype == "adql:REGION":  # Polygon ICRS 10 20 ...
-        a = f"string_to_array(substr({value.sql}, 14), ' ')::double precision[]"
-        value = Value(a, "double precision[]", "deg", value.ucd, value.description)
+        numbers = f"string_to_array(substr({value.sql}, 14), ' ')::double precision[]"
+        value = Value(numbers, "double precision[]", "deg", value.ucd, value.description)
+    whole = value.sql if value.type == "double precision[]" else f"({value.sql})::float8[]"
+    a = f"({whole})"
     if value.xtype == "point":
         found = Value(f"spoint(radians({a}[1]), radians({a}[2]))", "point")
         found.lon = Value(f"{a}[1]", "double precision", "deg")
@@ -114,12 +115,8 @@ def from_array(value: Value) -> Value:
         found = circle(centre, Value(f"{a}[3]", "double precision"))
     else:
         found = Value(f"science.polygon({a})", "polygon")
-    found.array, found.unit, found.ucd, found.description = (
-        value.sql,
-        "deg",
-        value.ucd,
-        value.description,
-    )
+    found.array, found.unit = whole, "deg"
+    found.ucd, found.description = value.ucd, value.description
     return found
 
 
@@ -198,7 +195,19 @@ def contains(inner: Value, outer: Value) -> str:
         if outer.centre.spatial > inner.spatial:
             # The same the other way round, where the index is.
             return f"{outer.centre.sql} <@ scircle({inner.sql}, radians({outer.radius.sql}))"
+    _not_too_wide(inner, outer)
     return f"{inner.sql} <@ {outer.sql}"
+
+
+def _not_too_wide(*values: Value) -> None:
+    """Refuse what pg_sphere does not have: circles wider than half the sky."""
+    for value in values:
+        number = value.radius.number if value.radius is not None else None
+        if number is not None and number > 90:
+            raise GeometryError(
+                f"a circle of radius {number:g} is compared with positions alone; others have a "
+                f"radius of up to 90 degrees"
+            )
 
 
 def intersects(first: Value, second: Value) -> str:
@@ -207,12 +216,19 @@ def intersects(first: Value, second: Value) -> str:
         return contains(first, second)
     if second.type == "point":
         return contains(second, first)
+    _not_too_wide(first, second)
     return f"{first.sql} && {second.sql}"
 
 
 def area(value: Value) -> Value:
     """Return the area of a geometry in square degrees."""
-    sql = "0::float8" if value.type == "point" else f"degrees(degrees(area({value.sql})))"
+    if value.type == "point":
+        sql = "0::float8"
+    elif value.radius is not None:
+        # Of a cap of any size, without loss of digits for small ones.
+        sql = f"degrees(degrees(4 * pi() * power(sin(radians({value.radius.sql}) / 2), 2)))"
+    else:
+        sql = f"degrees(degrees(area({value.sql})))"
     return Value(sql, "double precision", "deg**2", "phys.angArea", name="area")
 
 

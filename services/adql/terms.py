@@ -68,7 +68,7 @@ class Terms:
     def geometry(self, node: tree.Expression, *kinds: str) -> Value:
         """Translate a value that has to be a geometry of some kinds."""
         found = self.value(node)
-        if found.xtype:
+        if found.kept_geometry:
             found = geo.from_array(found)
         if found.type not in (kinds or GEOMETRY):
             wanted = " or ".join(kinds).upper() if kinds else "POINT, CIRCLE or POLYGON"
@@ -206,7 +206,7 @@ class Terms:
         return plain(found, sql=f"({found.sql})::{kind}", type=kind)
 
     def _cast_geometry(self, node: tree.Cast, found: Value, kind: str) -> Value:
-        if found.xtype:
+        if found.kept_geometry:
             found = geo.from_array(found)
         if found.text is not None:
             word = {"point": "POSITION "}.get(kind, f"{kind.upper()} ")

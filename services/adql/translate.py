@@ -5,7 +5,7 @@ from datetime import datetime
 
 from services.adql import geometry as geo
 from services.adql import tree
-from services.adql.answer import Translated, as_column, distinct_names
+from services.adql.answer import Translated, as_column, results
 from services.adql.grammar import QueryGrammar
 from services.adql.scope import Scope, same, similar
 from services.adql.tables import Tables
@@ -72,7 +72,7 @@ class _Translation(Tables):
         tables = tuple(self.used.values())
         return Translated(
             found.sql,
-            tuple(distinct_names(found.columns)),
+            results(found.columns),
             tables,
             any(t.at for t in tables),
             found.top,

@@ -44,6 +44,11 @@ class Value:
     spatial: int = 0  # a point with a spatial index: the larger, the more there is to gain
 
     @property
+    def kept_geometry(self) -> bool:
+        """Whether it is an array of degrees that stands for a geometry."""
+        return self.xtype in GEOMETRY and self.type in {"double precision[]", "real[]"}
+
+    @property
     def family(self) -> str:
         """Number, text, timestamp, boolean, geometry, or the type itself."""
         if self.type in RANKS:

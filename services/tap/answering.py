@@ -18,7 +18,6 @@ from services.tap import parameters
 from services.tap.parameters import QueryRequest
 from services.tap.uploaded import take
 from skyledger import binary
-from skyledger.answers import ResultColumn
 from skyledger.database import session
 from skyledger.errors import DatabaseError, QueryRefusedError
 from skyledger.virtual import VirtualDatabase
@@ -145,7 +144,6 @@ class Answering:
         statement = formats.Statement(
             database=database.name, instant=instant, query=self.asked.query
         )
-        columns = [_shown(c) for c in translated.columns]
         cut = formats.Limit(limit, statement)
 
         def produce(consume: Callable[[Chunk], None]) -> None:
@@ -161,7 +159,7 @@ class Answering:
             except psycopg2.Error as error:
                 raise _sentence(error, connection, self.seconds) from error
 
-        formats.send(form, columns, produce, statement, sink)
+        formats.send(form, translated.columns, produce, statement, sink)
         self.outcome.truncated = statement.overflow
         if statement.failure is not None:
             raise statement.failure
@@ -177,16 +175,6 @@ class Answering:
             limit = min(found.top or 0, parameters.MOST_ROWS)
             found = adql.translate(self.asked.query, catalogue, instant, rows=limit + 1)
         return limit, found
-
-
-def _shown(column: adql.Column) -> ResultColumn:
-    """Column of an answer as the writers of formats take it."""
-    shape = {"point": "spoint", "circle": "scircle", "polygon": "spoly"}.get(column.xtype or "")
-    size = "x".join(str(n) for n in reversed(column.shape)) if column.shape else None
-    return ResultColumn(
-        column.name, shape or column.type, column.unit, column.ucd, column.description,
-        column.utype, size, None if shape else column.xtype,
-    )  # fmt: skip
 
 
 def _instant(cursor: Any, database: VirtualDatabase) -> tuple[datetime, bool]:

@@ -13,7 +13,6 @@ from typing import Any
 import psycopg2
 
 from services import adql, formats
-from services.adql import functions
 from services.pools import Pool
 from services.spool import Spool
 from services.tap import parameters, vosi
@@ -100,11 +99,10 @@ class TapService:
 
     def capabilities(self, address: str) -> bytes:
         """Write what the service can do."""
-        udfs = [(f.signature, f.description) for fs in functions.functions().values() for f in fs]
         offered = [
             (f.media_type, (f.name, *f.aliases), _IDENTIFIERS.get(f.name)) for f in formats.FORMATS
         ]
-        return vosi.capabilities(address, self.limits, udfs, offered)
+        return vosi.capabilities(address, self.limits, offered)
 
     def answer(
         self, asked: parameters.QueryRequest, uploads: list[Upload], spool: Spool,

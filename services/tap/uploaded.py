@@ -1,13 +1,12 @@
-"""Tables that come with a query: into temporary tables, and into what can be asked."""
+"""Tables that come with a query: read or fetched, and loaded into temporary tables."""
 
 import io
 from typing import Any
 
 from services import uploads
-from services.adql import Column, Table
+from services.adql import Table
+from services.adql.uploads import uploaded
 from services.tap.fetch import fetch
-
-SCHEMA = "tap_upload"
 
 
 def take(connection: Any, upload: Any) -> Table:
@@ -18,34 +17,21 @@ def take(connection: Any, upload: Any) -> Table:
     connection
         psycopg2 connection in a transaction that may write.
     upload
-        Name, media type and content.
+        Name, media type and content, or the address of the table.
 
     Returns
     -------
     Table
-        Schema ``tap_upload``; columns keep their units and UCDs.
+        Of schema ``tap_upload``; columns keep their units and UCDs.
 
     Raises
     ------
     UploadRefusedError
-        If it is not a table, or too large.
+        If it is not a table, too large, or cannot be had.
     """
     if upload.address is not None:
         kind, content = fetch(upload.address, most=uploads.Limits().sent)
     else:
         kind, content = upload.media_type, upload.content
     read = uploads.read(io.BytesIO(content), upload.name, media_type=kind)
-    loaded = uploads.load(connection, read, f"upload_{upload.name}", temporary=True)
-    columns = tuple(
-        Column(
-            c.name or c.sql_name, c.type, c.unit, c.ucd, c.utype, c.description, sql=c.sql_name,
-            xtype=c.xtype if c.xtype in {"point", "circle", "polygon"} else None,
-        )
-        for c in read.columns
-    )  # fmt: skip
-    position = loaded.position
-    return Table(
-        SCHEMA, upload.name, columns, f"pg_temp.{loaded.table}",
-        description="Uploaded with the query.",
-        spatial=((position[0].sql_name, position[1].sql_name),) if position else (),
-    )  # fmt: skip
+    return uploaded(upload.name, uploads.load(connection, read, f"upload_{upload.name}"))

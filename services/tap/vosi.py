@@ -5,21 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from services.adql import features
 from services.tap import parameters, xml
 
-# Functions of ADQL 2.1 beyond the core, by the identifiers of its recommendation.
-_FEATURES = {
-    "features-adqlgeo": (
-        "AREA", "BOX", "CENTROID", "CIRCLE", "CONTAINS", "COORD1", "COORD2", "COORDSYS",
-        "DISTANCE", "INTERSECTS", "POINT", "POLYGON", "REGION",
-    ),
-    "features-adql-string": ("LOWER", "UPPER", "ILIKE"),
-    "features-adql-sets": ("UNION", "EXCEPT", "INTERSECT"),
-    "features-adql-common-table": ("WITH",),
-    "features-adql-type": ("CAST",),
-    "features-adql-unit": ("IN_UNIT",),
-    "features-adql-offset": ("OFFSET",),
-}  # fmt: skip
 _STANDARD = "ivo://ivoa.net/std/TAPRegExt#"
 _NONE: Mapping[str, str] = {}
 
@@ -41,8 +29,7 @@ def _interface(parent: Any, url: str, use: str = "full", given: Mapping[str, str
 
 
 def capabilities(
-    base: str, limits: Limits, functions: Iterable[tuple[str, str]],
-    formats: Iterable[tuple[str, Sequence[str], str | None]],
+    base: str, limits: Limits, formats: Iterable[tuple[str, Sequence[str], str | None]],
 ) -> bytes:  # fmt: skip
     """Write the capabilities of a TAP service.
 
@@ -52,8 +39,6 @@ def capabilities(
         Address of the service.
     limits
         What a client may ask for.
-    functions
-        Signature and description of each function of our own.
     formats
         Media type, short names and identifier of each format.
     """
@@ -78,15 +63,13 @@ def capabilities(
         identifier = {"ivo-id": f"ivo://ivoa.net/std/ADQL#v{version}"}
         xml.add(language, "version", version, identifier)
     xml.add(language, "description", "Astronomical Data Query Language, 2.1 complete")
-    features = xml.add(language, "languageFeatures", None, {"type": f"{_STANDARD}features-udf"})
-    for form, description in functions:
-        feature = xml.add(features, "feature")
-        xml.add(feature, "form", form)
-        xml.add(feature, "description", description)
-    for kind, forms in _FEATURES.items():
-        features = xml.add(language, "languageFeatures", None, {"type": _STANDARD + kind})
-        for form in forms:
-            xml.add(xml.add(features, "feature"), "form", form)
+    for kind, forms in features.features().items():
+        group = xml.add(language, "languageFeatures", None, {"type": kind})
+        for form, description in forms:
+            feature = xml.add(group, "feature")
+            xml.add(feature, "form", form)
+            if description:
+                xml.add(feature, "description", description)
     for media_type, names, known in formats:
         given = {"ivo-id": known} if known else {}
         output = xml.add(tap, "outputFormat", None, given)

@@ -6,6 +6,7 @@ Geometry is computed a second time with vectors (numpy) and astropy.
 import itertools
 import json
 from contextlib import contextmanager
+from io import BytesIO
 
 import astropy.units as u
 import numpy as np
@@ -19,6 +20,8 @@ from test_published_plans import FILL, nodes
 
 from services.adql import Column, Table, translate
 from services.adql.functions import functions
+from services.adql.uploads import uploaded
+from services.uploads import load, read
 from skyledger import dictionary as dd
 from skyledger.answers import _FAMILIES
 from skyledger.database import metadata as md
@@ -317,6 +320,8 @@ INDEXED = [
         "WITH near AS (SELECT diaObjectId FROM DIAObject WHERE "
         f"{CONE.format('')}) SELECT psFlux FROM near JOIN DIASource USING (diaObjectId)"
     ),
+    f"SELECT nDiaSources FROM prompt_history.DIAObject WHERE {CONE.format('')}",
+    "SELECT ra, createdTai FROM prompt_history.DIAObject WHERE diaObjectId = 18014398509481985",
     "SELECT ra FROM DIAObject WHERE diaObjectId = 18014398509481985",
     "SELECT TOP 10 diaObjectId, ra FROM DIAObject",
     "SELECT TOP 10 * FROM rubin.DiaSource",
@@ -526,7 +531,7 @@ def test_a_polygon_without_a_corner_is_none_and_harms_nobody(desk, vertices):
 
 @pytest.mark.requirement("GEN-01")
 def test_areas_of_circles(desk):
-    for radius in (0.1, 5, 90):
+    for radius in (0.1, 5, 90, 120):
         ((area,),) = desk.rows(
             f"SELECT TOP 1 AREA(CIRCLE(10, 20, {radius})) FROM TAP_UPLOAD.places"
         )
@@ -579,6 +584,56 @@ def test_geometries_are_shown_in_degrees_and_taken_back(desk):
         f"AND DISTANCE(q.p, POINT({lon}, {lat})) < 1e-9"
     )
     assert found == [(3,)]
+
+
+VOTABLE = b"""<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>
+<FIELD name="Right Asc" datatype="double" unit="deg" ucd="pos.eq.ra;meta.main"/>
+<FIELD name="DEC" datatype="double" unit="deg" ucd="pos.eq.dec;meta.main"/>
+<FIELD name="where" datatype="float" arraysize="2" xtype="point" unit="deg"/>
+<FIELD name="reach" datatype="double" arraysize="3" xtype="circle" unit="deg"/>
+<FIELD name="mag" datatype="float" unit="mag" ucd="phot.mag"/>
+<DATA><TABLEDATA>
+<TR><TD>15</TD><TD>0</TD><TD>15 0.5</TD><TD>15 0 1</TD><TD>20.5</TD></TR>
+<TR><TD>16</TD><TD>0</TD><TD>16 0.5</TD><TD>16 0 0.1</TD><TD></TD></TR>
+</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"""
+
+
+@pytest.mark.requirement("GEN-01")
+def test_what_was_uploaded_can_be_asked_by_its_own_names(server, desk):
+    connection = psycopg2.connect(server.dsn("adql"))
+    loaded = load(connection, read(BytesIO(VOTABLE), "mine too"), "mine too")
+    known = CATALOGUE.plus(uploaded("mine too", loaded))
+
+    def asked(text):
+        found = translate(text, known)
+        with connection.cursor() as cursor:
+            cursor.execute(found.sql)
+            return found, cursor.fetchall()
+
+    found, rows = asked(
+        'SELECT u."Right Asc", u.DEC, "where", mag, DISTANCE("where", POINT(15, 0)) AS d FROM '
+        'TAP_UPLOAD."mine too" AS u WHERE 1 = CONTAINS(POINT(u."Right Asc", u.dec), u.reach) '
+        "AND mag IS NOT NULL"
+    )
+    assert rows == [(15, 0, [15, 0.5], 20.5, pytest.approx(0.5))]
+    told = [(c.name, c.unit, c.ucd, c.xtype, c.arraysize) for c in found.columns]
+    assert told == [
+        ("Right Asc", "deg", "pos.eq.ra;meta.main", None, None),
+        ("DEC", "deg", "pos.eq.dec;meta.main", None, None),
+        ("where", "deg", None, "point", "2"),
+        ("mag", "mag", "phot.mag", None, None),
+        ("d", "deg", "pos.angDistance", None, None),
+    ]
+    _, rows = asked(
+        'SELECT COUNT(*) FROM TAP_UPLOAD."mine too" AS u JOIN DIAObject AS o '
+        'ON 1 = CONTAINS(POINT(o.ra, o.decl), CIRCLE(u."where", 0.3))'
+    )
+    near = desk.rows(
+        "SELECT COUNT(*) FROM DIAObject WHERE DISTANCE(ra, decl, 15, 0.5) <= 0.3 "
+        "OR DISTANCE(ra, decl, 16, 0.5) <= 0.3"
+    )
+    assert rows == near
+    connection.close()
 
 
 @pytest.mark.requirement("GEN-01")

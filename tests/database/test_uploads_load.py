@@ -67,7 +67,7 @@ def test_every_type_arrives(connection) -> None:
 
 def test_many_rows_are_what_the_server_holds(connection) -> None:
     rng = np.random.default_rng(5)
-    n = 100_003
+    n = 30_003
     table = pa.table({
         "id": rng.permutation(n),
         "x": pa.array(rng.normal(size=n), mask=rng.random(n) < 0.3),

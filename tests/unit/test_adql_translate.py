@@ -7,6 +7,7 @@ import pytest
 from adql_sets import MINE, archive, samples
 
 from services.adql import AdqlError, Catalogue, Column, Table, translate
+from services.adql.features import features
 from services.adql.functions import functions
 from skyledger import dictionary as dd
 from skyledger.database.offered import catalogue
@@ -88,9 +89,9 @@ def test_geometries_are_arrays_with_a_meaning():
         "SELECT POINT(ra, decl), CIRCLE(ra, decl, 1), POLYGON(ra, decl, 1, 2, 3, 4) FROM DIAObject"
     )
     assert [c.xtype for c in (point, circle, polygon)] == ["point", "circle", "polygon"]
-    assert [c.shape for c in (point, circle, polygon)] == [(2,), (3,), None]
+    assert [c.arraysize for c in (point, circle, polygon)] == ["2", "3", None]
     (through,) = columns("SELECT q.p FROM (SELECT POINT(ra, decl) AS p FROM DIAObject) AS q")
-    assert (through.xtype, through.shape, through.name) == ("point", (2,), "p")
+    assert (through.xtype, through.arraysize, through.name) == ("point", "2", "p")
 
 
 def test_names_of_the_answer_differ():
@@ -264,6 +265,23 @@ def test_functions_have_signatures_as_registries_want_them():
         for form in forms:
             assert signature.fullmatch(form.signature), form.signature
             assert len(form.description) > 10
+
+
+@pytest.mark.parametrize("kind", ["string", "sets", "common-table", "type", "unit", "offset"])
+def test_optional_parts_that_are_told_are_in_the_set_of_queries(kind):
+    forms = features()[f"ivo://ivoa.net/std/TAPRegExt#features-adql-{kind}"]
+    texts = " ".join(s.text.upper() for s in samples("adql_valid.txt"))
+    assert forms
+    assert all(re.search(rf"\b{form}\b", texts) for form, _ in forms)
+
+
+def test_geometry_and_functions_are_told():
+    told = features()
+    geometry = {form for form, _ in told["ivo://ivoa.net/std/TAPRegExt#features-adqlgeo"]}
+    assert {"POINT", "CIRCLE", "POLYGON", "BOX", "CONTAINS", "DISTANCE", "REGION"} <= geometry
+    functions_told = told["ivo://ivoa.net/std/TAPRegExt#features-udf"]
+    assert len(functions_told) > 80
+    assert all(said for _, said in functions_told)
 
 
 def test_catalogue_tells_what_tap_schema_has_to():

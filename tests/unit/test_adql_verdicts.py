@@ -173,7 +173,7 @@ def test_what_is_just_allowed_is_translated():
         "SELECT $$x$$ FROM DIAObject",
         "SELECT E'\\'' FROM DIAObject",
         "SELECT U&'\\0041' FROM DIAObject",
-        "SELECT ra FROM DIAObject\\g /tmp/x",
+        "SELECT ra FROM DIAObject\\g x.csv",
     ],
 )
 def test_nothing_else_of_postgresql_can_be_reached(text):

@@ -14,8 +14,8 @@
 -- leaves behind is added to them and taken from them. They are made from the rows where that is not
 -- possible: nothing is kept, a row is replaced or withdrawn or comes late, the window moves back, or
 -- digits would be lost. Columns that are not computed here are carried over, and so are flags.
--- needs: science.earth_position, science.night_of, staging.band_of, staging.characterize_tables, staging.fit_motion
--- needs: staging.member_forced, staging.reopened, staging.sum_positions
+-- needs: science.earth_position, science.night_of, staging.band_of, staging.characterize_tables
+-- needs: staging.fit_motion, staging.member_forced, staging.reopened, staging.sum_positions
 CREATE OR REPLACE FUNCTION staging.characterize(
   in_slot smallint, cutoff_days double precision DEFAULT 365.25)
 RETURNS bigint

@@ -11,7 +11,8 @@
 --
 -- As in staging.characterize the sums go on from those kept (DIAObjectSums) where they can. Fluxes
 -- are counted from a reference near their mean: nothing cancels.
--- needs: staging.band_of, staging.characterize, staging.characterize_tables, staging.sum_fluxes, science.night_of
+-- needs: science.night_of, staging.band_of, staging.characterize, staging.characterize_tables
+-- needs: staging.sum_fluxes
 CREATE OR REPLACE FUNCTION staging.characterize_fluxes(
   in_slot smallint, cutoff_days double precision DEFAULT 365.25)
 RETURNS bigint
@@ -118,7 +119,8 @@ BEGIN
     FROM (SELECT min(greatest(newest, since)) AS since FROM flux_object WHERE basis IS NOT NULL) AS o
     CROSS JOIN LATERAL generate_series(
       date_trunc('month', date '1990-01-01' + (science.night_of(o.since) - 1)::integer),
-      date '1990-01-01' + (SELECT science.night_of(max(midpointtai)) + 1 FROM prompt_store.ccdvisit)::integer,
+      date '1990-01-01'
+        + (SELECT science.night_of(max(midpointtai)) + 1 FROM prompt_store.ccdvisit)::integer,
       interval '1 month') AS m (day)
   LOOP
     EXECUTE format($statement$
@@ -204,7 +206,8 @@ BEGIN
       ' LEFT JOIN flux_sum AS # ON #.diaobjectid = o.diaobjectid AND #.band = +', '#', b),
       '+', n), ''),
     string_agg(replace(', #fluxsums, #templateid', '#', b), ''),
-    string_agg(replace(', CASE WHEN #.n IS NOT NULL THEN ARRAY[' || packed || '] END, #.templateid', '#', b), ''),
+    string_agg(replace(
+      ', CASE WHEN #.n IS NOT NULL THEN ARRAY[' || packed || '] END, #.templateid', '#', b), ''),
     string_agg(format(' & ~CASE WHEN %1$s.n IS NULL THEN 0 ELSE %2$s END '
       '| CASE WHEN %1$s.others > 0 THEN %2$s ELSE 0 END', b, 1 << n::integer), ''),
     string_agg(replace(', #.newest', '#', b), ''), string_agg(replace(', #.oldest', '#', b), ''),
@@ -240,7 +243,8 @@ BEGIN
     SELECT $1, o.diaobjectid, o.basis, c.ra0, c.decl0, c.epoch0, c.since,
       CASE WHEN o.basis IS NULL THEN greatest(least(NULL::double precision %3$s), o.since)
         WHEN o.oldest <= o.since THEN o.since ELSE o.oldest END,
-      greatest(CASE WHEN o.basis IS NOT NULL THEN o.newest END %4$s), $2, ARRAY[p.n, p.a, p.b, p.c, p.ta, p.tb, p.tc, p.tta, p.ttb, p.ttc, p.h, p.k, p.th, p.tk, p.hk, p.u,
+      greatest(CASE WHEN o.basis IS NOT NULL THEN o.newest END %4$s), $2,
+      ARRAY[p.n, p.a, p.b, p.c, p.ta, p.tb, p.tc, p.tta, p.ttb, p.ttc, p.h, p.k, p.th, p.tk, p.hk, p.u,
         p.v, p.tu, p.tv, p.uv, p.xx, p.lndet, p.shrunk],
       CASE WHEN o.basis IS NULL THEN 0 ELSE o.mixedbands END %5$s %2$s
     FROM flux_object AS o

@@ -12,7 +12,8 @@ BEGIN
   INSERT INTO flux_sum
   WITH mine AS MATERIALIZED (
     -- Measurements without flux, or of unknown error, say only that they are there.
-    SELECT r.diaobjectid, v.band, r.forced, r.templateid, r.midpointtai, r.id, r.ccdvisitid, o.basis, o.band AS own,
+    SELECT r.diaobjectid, v.band, r.forced, r.templateid, r.midpointtai, r.id, r.ccdvisitid, o.basis,
+      o.band AS own,
       r.totflux IS NOT NULL AS measured,
       CASE WHEN r.sign <= 0 OR r.midpointtai > o.since THEN r.sign ELSE 0 END AS sign,
       CASE WHEN r.psfluxerr > 0 THEN r.psflux::double precision END AS f,

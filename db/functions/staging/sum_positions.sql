@@ -1,8 +1,8 @@
 -- sum_positions: the sums of the normal equations (staging.fit_motion) of the objects of one turn of
 -- staging.characterize: those kept, plus what comes and less what the window leaves behind. From its
 -- temporary tables characterize_object, characterize_row and characterize_frame into
--- characterize_sum; with in_turn 2 the objects are summed from their rows alone. A part of staging.characterize,
--- which says how sources are weighted and where offsets are counted from.
+-- characterize_sum; with in_turn 2 the objects are summed from their rows alone. A part of
+-- staging.characterize, which says how sources are weighted and where offsets are counted from.
 -- needs: staging.shrinkage
 CREATE OR REPLACE FUNCTION staging.sum_positions(in_slot smallint, in_turn integer)
 RETURNS void
@@ -60,7 +60,8 @@ BEGIN
     coalesce(s[22], 0) + c.lndet,
     CASE WHEN s IS NULL THEN 1 WHEN c.a + c.c < 0 OR c.xx < 0 THEN s[23] * greatest(
       staging.shrinkage(s[2] + s[4], c.a + c.c), staging.shrinkage(s[21], c.xx)) ELSE s[23] END
-  FROM (SELECT diaobjectid, CASE WHEN basis IS NOT NULL THEN kept END AS s FROM characterize_object WHERE slot = in_slot) AS o
+  FROM (SELECT diaobjectid, CASE WHEN basis IS NOT NULL THEN kept END AS s
+    FROM characterize_object WHERE slot = in_slot) AS o
   JOIN change AS c ON c.diaobjectid = o.diaobjectid;
 END $$;
 
