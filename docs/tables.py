@@ -13,6 +13,7 @@ KINDS = {
     "static": "Static: belongs to a data release and never changes after it.",
     "ledger": "Ledger: bookkeeping, to which rows are only added.",
     "derived": "Derived: kept by publications to save work, made from the living relations.",
+    "service": "Kept by the query service: what can be asked, jobs, the log of queries.",
 }
 # Of identifiers and errors nobody needs to be told that they are not negative.
 OBVIOUS = ("meta.id", "meta.ref", "pos.healpix", "stat.error")
@@ -21,6 +22,7 @@ TITLES = {
     "static": "Data releases",
     "ledger": "The ledger",
     "derived": "Kept to save work",
+    "service": "The query service",
 }
 
 

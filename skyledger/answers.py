@@ -89,7 +89,7 @@ def _ours(name: str, table: str | None) -> list[Any]:
     found: list[Any] = [
         c
         for relation in dd.shipped().relations.values()
-        if relation.kind != "ledger"
+        if relation.kind not in {"ledger", "service"}
         for c in relation.columns
         if c.sql_name == name or (name == "dec" and c.sql_name == "decl")
         if table in (None, relation.sql_name)

@@ -42,7 +42,8 @@ WHERE schemaname = ANY(%(schemas)s)
 """
 SCHEMAS = [
     "ledger", "prompt", "prompt_at", "prompt_changes", "prompt_history", "prompt_live",
-    "prompt_store", "rubin", "rubin_at", "rubin_live", "science", "staging",
+    "prompt_store", "rubin", "rubin_at", "rubin_live", "science", "service", "staging",
+    "tap_schema",
 ]  # fmt: skip
 
 
@@ -155,7 +156,7 @@ def test_check_names_both_versions(fresh_database):
     connection = fresh_database.connect()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE ledger.schema_version SET version_num = 'from_the_future'")
-    with pytest.raises(DatabaseError, match=r"from_the_future.*the_ledger.*skyledger db upgrade"):
+    with pytest.raises(DatabaseError, match=r"from_the_future.*ask_the_sky.*skyledger db upgrade"):
         schema.check(connection)
     connection.rollback()
     connection.close()
