@@ -91,7 +91,7 @@ class _Translation(Tables):
     def query(self, node: tree.Query, rows: int | None = None) -> _Result:
         """Translate a query expression, cut after ``rows``."""
         known = len(self.withs)
-        withs = [self._with(w) for w in node.withs]
+        withs = [self._with(w, known) for w in node.withs]
         body = node.body
         if isinstance(body, tree.Select):
             found = self.select(body, node.order, node.offset_rows, rows)
@@ -102,7 +102,7 @@ class _Translation(Tables):
             found.sql = f"WITH {', '.join(withs)} {found.sql}"
         return found
 
-    def _with(self, node: tree.With) -> str:
+    def _with(self, node: tree.With, known: int) -> str:
         sql, columns = self.apart(node.query)
         if node.columns:
             if len(node.columns) != len(columns):
@@ -113,7 +113,7 @@ class _Translation(Tables):
             pairs = zip(columns, node.columns, strict=True)
             columns = [replace(c, name=n.text, sql=c.sql) for c, n in pairs]
         name = self.alias("w")
-        if any(same(node.name, other) for other, _, _ in self.withs):
+        if any(same(node.name, other) for other, _, _ in self.withs[known:]):
             raise self.error(f"there are two WITH queries {node.name.text}", node.offset)
         self.withs.append((node.name, name, columns))
         return f"{name} AS ({sql})"
@@ -225,6 +225,7 @@ class _Translation(Tables):
         where = ""
         if node.where is not None:
             scope.place = "WHERE"
+            self.shown = frozenset(i.alias.text.lower() for i in node.items if i.alias)
             where = f" WHERE {self.condition(node.where)}"
             scope.loose.clear()
         scope.place = "GROUP BY"

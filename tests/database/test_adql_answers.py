@@ -311,6 +311,14 @@ INDEXED = [
         "SELECT id, diaObjectId FROM TAP_UPLOAD.mine AS m, DIAObject AS o "
         "WHERE 1 = CONTAINS(POINT(o.ra, o.decl), CIRCLE(m.ra, m.dec, m.radius))"
     ),
+    (
+        "SELECT id, diaObjectId FROM TAP_UPLOAD.mine AS m LEFT JOIN DIAObject AS o "
+        "ON 1 = CONTAINS(POINT(o.ra, o.decl), CIRCLE(m.ra, m.dec, 0.001))"
+    ),
+    (
+        "SELECT q.diaObjectId FROM (SELECT diaObjectId, ra AS x, decl AS y FROM DIAObject) AS q "
+        "WHERE 1 = CONTAINS(POINT(q.x, q.y), CIRCLE(15, 0, 0.02))"
+    ),
     "SELECT id, psFlux FROM TAP_UPLOAD.mine AS m JOIN DIASource AS s ON s.diaObjectId = m.id",
     (
         "SELECT id, diaObjectId FROM (SELECT id, POINT(ra, dec) AS p FROM TAP_UPLOAD.mine) AS m "
