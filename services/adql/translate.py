@@ -293,18 +293,19 @@ class _Translation(Tables):
         return values
 
     def _group(self, node: tree.Expression, select: tree.Select) -> Value:
-        if isinstance(node, tree.Number | tree.Text | tree.Truth):
+        found = geo.at_rest(self.value(self._named(node, select)))
+        if found.number is not None or found.text is not None or isinstance(node, tree.Truth):
+            # PostgreSQL would take a number for a position.
             raise self.error("GROUP BY takes columns or expressions, no constants", node.offset)
+        return found
+
+    def _named(self, node: tree.Expression, select: tree.Select) -> tree.Expression:
+        """Return what a name stands for that no table has, but the select list."""
         if isinstance(node, tree.ColumnName) and len(node.parts) == 1:
-            # A name that no table has may be one of the select list.
-            named = [i for i in select.items if i.alias and same(i.alias, node.parts[0])]
-            if (
-                named
-                and not self.scope.lookup(node.parts)
-                and not isinstance(named[0].value, tree.Star)
-            ):
-                return geo.at_rest(self.value(named[0].value))
-        return geo.at_rest(self.value(node))
+            named = [i.value for i in select.items if i.alias and same(i.alias, node.parts[0])]
+            if named and not self.scope.lookup(node.parts) and not isinstance(named[0], tree.Star):
+                return named[0]
+        return node
 
     def _check_groups(self, groups: list[Value]) -> list[Value]:
         """Refuse columns that are not the same in a group; add those that follow from a key."""
