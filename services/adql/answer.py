@@ -14,7 +14,8 @@ class Translated:
     Attributes
     ----------
     sql
-        One SELECT without parameters: execute it as it is, without arguments.
+        One SELECT without parameters: execute it as it is, without arguments. Types of pg_sphere
+        stand without schema, so that the search path of the database has to be in force.
     columns
         Of the answer, in order, named as the query says; the names differ from each other.
         ``description``, unit and UCD are those of the column shown, where one is.

@@ -142,6 +142,10 @@ class Calls(Terms):
             sql, kind = f"{sql}::float8", "double precision"
         elif name == "sum" and kind in INTEGERS:
             sql, kind = f"{sql}::bigint", "bigint"
+        elif name == "sum" and kind == "real":
+            # Seven digits do for a flux, not for the sum of a million.
+            distinct = "DISTINCT " if node.distinct else ""
+            sql, kind = f"sum({distinct}({found.sql})::float8)", "double precision"
         ucd = {"min": "stat.min", "max": "stat.max", "avg": "stat.mean"}.get(name)
         known = ";".join(u for u in (ucd, found.ucd) if u) if found.ucd and ucd else None
         return plain(found, sql=sql, type=kind, name=name, ucd=known)

@@ -28,6 +28,7 @@ class Terms:
     text: str
     scope: Scope
     repeatable = True
+    shown: frozenset[str] = frozenset()  # names that the SELECT at hand gives its columns
 
     def subquery(self, node: tree.Query) -> tuple[str, list[Column]]:
         """Translate a query within the one at hand: its SQL and columns."""
@@ -124,6 +125,12 @@ class Terms:
                     node.offset,
                 )
             sources = called
+        if len(node.parts) == 1 and self.scope.place == "WHERE" and name.lower() in self.shown:
+            return self.error(
+                f"{name} is a name of the answer, which conditions cannot use; write the "
+                f"expression itself, or filter a query in FROM",
+                node.offset,
+            )
         known = list(dict.fromkeys(c.name for s in sources for c in s.columns))
         tables = ", ".join(dict.fromkeys(s.label.text for s in sources)) or "no table"
         return self.error(

@@ -91,7 +91,7 @@ class _Translation(Tables):
     def query(self, node: tree.Query, rows: int | None = None) -> _Result:
         """Translate a query expression, cut after ``rows``."""
         known = len(self.withs)
-        withs = [self._with(w) for w in node.withs]
+        withs = [self._with(w, known) for w in node.withs]
         body = node.body
         if isinstance(body, tree.Select):
             found = self.select(body, node.order, node.offset_rows, rows)
@@ -102,7 +102,7 @@ class _Translation(Tables):
             found.sql = f"WITH {', '.join(withs)} {found.sql}"
         return found
 
-    def _with(self, node: tree.With) -> str:
+    def _with(self, node: tree.With, known: int) -> str:
         sql, columns = self.apart(node.query)
         if node.columns:
             if len(node.columns) != len(columns):
@@ -113,7 +113,7 @@ class _Translation(Tables):
             pairs = zip(columns, node.columns, strict=True)
             columns = [replace(c, name=n.text, sql=c.sql) for c, n in pairs]
         name = self.alias("w")
-        if any(same(node.name, other) for other, _, _ in self.withs):
+        if any(same(node.name, other) for other, _, _ in self.withs[known:]):
             raise self.error(f"there are two WITH queries {node.name.text}", node.offset)
         self.withs.append((node.name, name, columns))
         return f"{name} AS ({sql})"
@@ -225,6 +225,7 @@ class _Translation(Tables):
         where = ""
         if node.where is not None:
             scope.place = "WHERE"
+            self.shown = frozenset(i.alias.text.lower() for i in node.items if i.alias)
             where = f" WHERE {self.condition(node.where)}"
             scope.loose.clear()
         scope.place = "GROUP BY"
@@ -292,18 +293,19 @@ class _Translation(Tables):
         return values
 
     def _group(self, node: tree.Expression, select: tree.Select) -> Value:
-        if isinstance(node, tree.Number | tree.Text | tree.Truth):
+        found = geo.at_rest(self.value(self._named(node, select)))
+        if found.number is not None or found.text is not None or isinstance(node, tree.Truth):
+            # PostgreSQL would take a number for a position.
             raise self.error("GROUP BY takes columns or expressions, no constants", node.offset)
+        return found
+
+    def _named(self, node: tree.Expression, select: tree.Select) -> tree.Expression:
+        """Return what a name stands for that no table has, but the select list."""
         if isinstance(node, tree.ColumnName) and len(node.parts) == 1:
-            # A name that no table has may be one of the select list.
-            named = [i for i in select.items if i.alias and same(i.alias, node.parts[0])]
-            if (
-                named
-                and not self.scope.lookup(node.parts)
-                and not isinstance(named[0].value, tree.Star)
-            ):
-                return geo.at_rest(self.value(named[0].value))
-        return geo.at_rest(self.value(node))
+            named = [i.value for i in select.items if i.alias and same(i.alias, node.parts[0])]
+            if named and not self.scope.lookup(node.parts) and not isinstance(named[0], tree.Star):
+                return named[0]
+        return node
 
     def _check_groups(self, groups: list[Value]) -> list[Value]:
         """Refuse columns that are not the same in a group; add those that follow from a key."""

@@ -156,6 +156,13 @@ _DERIVED_TYPES = {
 }
 
 
+# Keys of what shows no relation whole.
+_KEYS = {
+    "diaobjectmatch": ("diaobjectid", "rank"),
+    "diasourceobjectmatch": ("diasourceid", "rank"),
+}
+
+
 def _items(text: str) -> list[str]:
     """Entries of a select list, split at the commas outside parentheses."""
     found, depth, start = [], 0, 0
@@ -206,7 +213,7 @@ def _stack(stem: str, text: str, body: str, tables: dict[str, Table]) -> Table:
     said = " ".join(
         line.removeprefix("--").strip() for line in lines if not dd.derived_columns(line)
     )
-    keys = main.key if whole else ()
+    keys = main.key if whole else _KEYS.get(stem, ())
     return Table(
         "prompt",
         _display(stem, main.name),
