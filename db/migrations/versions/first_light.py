@@ -4,20 +4,16 @@ Creates schemas, tables, indexes, the guard against direct writes and eight stag
 Costs nothing on an empty database. Check afterwards: ``skyledger db check``.
 """
 
-from pathlib import Path
-
 from alembic import op
+
+from skyledger.database.migrations import run
 
 revision = "first_light"
 down_revision = None
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '10s'")
-    text = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
-    # The driver's own cursor: without parameters it leaves every % of the script alone.
-    with op.get_bind().connection.cursor() as cursor:
-        cursor.execute(text)
+    run(__file__, "first_light.sql")
 
 
 def downgrade() -> None:
