@@ -18,5 +18,6 @@ def run(revision: str, name: str) -> None:
     op.execute("SET LOCAL lock_timeout = '10s'")
     text = Path(revision).with_name(name).read_text(encoding="utf-8")
     # The driver's own cursor: without parameters it leaves every % of the script alone.
-    with op.get_bind().connection.cursor() as cursor:
-        cursor.execute(text)
+    cursor = op.get_bind().connection.cursor()
+    cursor.execute(text)
+    cursor.close()
