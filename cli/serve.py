@@ -1,6 +1,7 @@
 """``skyledger serve``: TAP and the pages about it, on one port."""
 
 import logging
+import socket
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from services import web
 from skyledger import __version__, settings
 from skyledger.database import connection, schema
 from skyledger.database.cluster import Cluster
+from skyledger.errors import ConfigurationError
 
 app = typer.Typer()
 
@@ -32,13 +34,15 @@ def serve(
         schema.check(opened)
     finally:
         opened.close()
+    listener = _listen(host, port)
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared only
-    print(f"Skyledger answers at http://{shown}:{port}/ (TAP: http://{shown}:{port}/tap/prompt)")
-    uvicorn.run(
+    print(
+        f"Skyledger answers at http://{shown}:{port}/ (TAP: http://{shown}:{port}/tap/prompt)",
+        flush=True,
+    )
+    config = uvicorn.Config(
         web.create(configured.home / "jobs", sessions=sessions, workers=workers),
-        host=host,
-        port=port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -46,3 +50,16 @@ def serve(
         timeout_keep_alive=15,
         timeout_graceful_shutdown=10,
     )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything is started."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise ConfigurationError(
+            f"port {port} of {host} cannot be used ({error.strerror}); give another one with "
+            f"--port, or stop the service that has it"
+        ) from error

@@ -1,0 +1,67 @@
+"""``skyledger serve`` as somebody starts and stops it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.mark.requirement("GEN-01")
+def test_it_answers_at_the_address_it_names_until_it_is_stopped(service, port, tmp_path):
+    environment = os.environ | {"SKYLEDGER_HOME": str(tmp_path)}
+    running = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "serve", "--port", str(port), "--sessions", "2"],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        said = running.stdout.readline()
+        assert f"http://127.0.0.1:{port}/tap/prompt" in said
+        end = time.monotonic() + 60
+        while True:
+            try:
+                landing = httpx.get(f"http://127.0.0.1:{port}/")
+                break
+            except httpx.TransportError:
+                assert running.poll() is None, running.stderr.read()
+                assert time.monotonic() < end
+                time.sleep(0.1)
+        assert landing.status_code == 200
+        assert f"http://127.0.0.1:{port}/tap/prompt" in landing.text
+        assert landing.headers["server"].startswith("Skyledger/")
+        found = httpx.get(
+            f"http://127.0.0.1:{port}/tap/prompt/sync",
+            params={"LANG": "ADQL", "QUERY": "SELECT COUNT(*) AS n FROM Visit", "FORMAT": "csv"},
+        )
+        assert found.text.split()[0] == "n"
+    finally:
+        running.send_signal(signal.SIGTERM)
+        _, errors = running.communicate(timeout=30)
+    assert running.returncode in {0, -signal.SIGTERM}
+    assert "Traceback" not in errors
+
+
+def test_a_port_in_use_is_said_to_be(service, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", "serve", "--port", str(port)],
+            env=os.environ | {"SKYLEDGER_HOME": str(tmp_path)},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 3
+    assert f"port {port} of 127.0.0.1 cannot be used" in done.stderr
+    assert "--port" in done.stderr
