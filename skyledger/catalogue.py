@@ -33,6 +33,8 @@ RESERVED = frozenset(_ADQL.split()) | frozenset(_SQL.split())
 
 # Forms in which geometry is kept and shown: arrays of degrees (DALI 1.1).
 GEOMETRY = ("point", "circle", "polygon")
+# xtype of a text that holds a geometry in words, as ObsCore has it: Polygon ICRS 10 20 ...
+REGION = "adql:REGION"
 
 
 @dataclass(frozen=True)

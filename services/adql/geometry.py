@@ -7,7 +7,7 @@ and stands left of ``<@`` where it has one. Kept and shown, geometries are array
 import re
 
 from services.adql.values import RANKS, Value, of_number, quoted
-from skyledger.catalogue import GEOMETRY
+from skyledger.catalogue import GEOMETRY, REGION
 
 # Frames that agree with ICRS to 0.03 arcsec.
 _FRAME = re.compile(
@@ -101,7 +101,7 @@ def box(centre: Value, width: Value, height: Value) -> Value:
 
 def from_array(value: Value) -> Value:
     """Make a geometry of a column that keeps it as an array of degrees, or in words (ObsCore)."""
-    if value.xtype == "adql:REGION":  # Polygon ICRS 10 20 ...
+    if value.xtype == REGION:
         numbers = f"string_to_array(substr({value.sql}, 14), ' ')::double precision[]"
         value = Value(numbers, "double precision[]", "deg", value.ucd, value.description)
     whole = value.sql if value.type == "double precision[]" else f"({value.sql})::float8[]"

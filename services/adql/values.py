@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from skyledger.catalogue import GEOMETRY, Column
+from skyledger.catalogue import GEOMETRY, REGION, Column
 
 if TYPE_CHECKING:
     from services.adql.scope import Source
@@ -45,7 +45,9 @@ class Value:
 
     @property
     def kept_geometry(self) -> bool:
-        """Whether it is an array of degrees that stands for a geometry."""
+        """Whether it is an array of degrees, or words of ObsCore, that stand for a geometry."""
+        if self.xtype == REGION:
+            return self.type == "text"
         return self.xtype in GEOMETRY and self.type in {"double precision[]", "real[]"}
 
     @property

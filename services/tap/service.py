@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -19,7 +20,7 @@ from services.tap import parameters, vosi
 from services.tap.answering import Answering, Outcome, Upload
 from services.tap.jobs import Job
 from services.tap.worker import Workers
-from skyledger import virtual
+from skyledger import settings, virtual
 from skyledger.database import connection as connections
 from skyledger.database import offered
 from skyledger.errors import SkyledgerError
@@ -65,10 +66,12 @@ class TapService:
         self.most_bytes = 4 << 30
         self.sync_seconds = _SYNC_SECONDS
         self.started = datetime.now(UTC).replace(tzinfo=None)
-        self.readers = Pool(connections.connect_reader, sessions)
-        self.keepers = Pool(connections.connect_keeper, 8)
+        configured = settings.read()  # once: what the environment says later is no matter
+        keeper = partial(connections.connect_keeper, configured)
+        self.readers = Pool(partial(connections.connect_reader, configured), sessions)
+        self.keepers = Pool(keeper, 8)
         self.threads = ThreadPoolExecutor(sessions + 8, "request")
-        self.workers = Workers(connections.connect_keeper, self._run_job, folder, workers)
+        self.workers = Workers(keeper, self._run_job, folder, workers)
         self._catalogue: tuple[float, adql.Catalogue] | None = None
         self._making = threading.Lock()
 

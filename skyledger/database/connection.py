@@ -41,7 +41,9 @@ def dsn(database: str | None = None, configured: Settings | None = None) -> str:
         ) from error
 
 
-def connect(database: str | None = None, *, autocommit: bool = False) -> Connection:
+def connect(
+    database: str | None = None, *, autocommit: bool = False, configured: Settings | None = None
+) -> Connection:
     """Connect to the database as its owner.
 
     Parameters
@@ -50,13 +52,15 @@ def connect(database: str | None = None, *, autocommit: bool = False) -> Connect
         Name of the PostgreSQL database, as for `dsn`.
     autocommit : bool
         Whether each statement is a transaction of its own.
+    configured : Settings, optional
+        As for `dsn`.
 
     Raises
     ------
     DatabaseError
         If the server is not running or does not let us in.
     """
-    configured = settings.read()
+    configured = configured or settings.read()
     try:
         connection = psycopg2.connect(dsn(database, configured))
     except psycopg2.OperationalError as error:
@@ -96,7 +100,7 @@ def reader_beside(connection: Connection, **more: str) -> Connection:
     return _as(READER, connection.dsn, **more)
 
 
-def connect_reader() -> Connection:
+def connect_reader(configured: Settings | None = None) -> Connection:
     """Connect to the database as somebody who can only ask.
 
     On the embedded server this is `READER`, also on an external one whose settings name a
@@ -107,17 +111,17 @@ def connect_reader() -> Connection:
     DatabaseError
         If the server is not running or does not let us in.
     """
-    configured = settings.read()
+    configured = configured or settings.read()
     if configured.external is None and Cluster(configured.home).pid() is not None:
         return _as(READER, dsn(None, configured))
-    opened = connect()  # says why, if the server is not there
+    opened = connect(configured=configured)  # says why, if the server is not there
     if not is_superuser(opened):
         return opened
     opened.close()
     return reader_beside(opened)
 
 
-def connect_keeper() -> Connection:
+def connect_keeper(configured: Settings | None = None) -> Connection:
     """Connect as the login that keeps jobs and the log of queries (`KEEPER`).
 
     Raises
@@ -125,7 +129,7 @@ def connect_keeper() -> Connection:
     DatabaseError
         If the server is not running or does not let that login in.
     """
-    return _as(KEEPER, dsn())
+    return _as(KEEPER, dsn(None, configured))
 
 
 def _explain(configured: Settings, error: psycopg2.OperationalError) -> str:

@@ -4,7 +4,7 @@ One row for the processed image and one for the difference image of each ccdVisi
 template, as of any instant like every living relation. In SQL it is ``prompt.obscore``.
 """
 
-from skyledger.catalogue import Column, Table
+from skyledger.catalogue import REGION, Column, Table
 from skyledger.database.published import Item
 from skyledger.database.stacked import Body, forms
 
@@ -110,12 +110,14 @@ _IMAGES = """
     v.beginTai, v.endTai, v.exposureTime
   FROM prompt.CcdVisit AS v WHERE v.pviPath IS NOT NULL
   UNION ALL
-  SELECT 'difference image', 3, v.visitId::text, 'difference/' || v.ccdVisitId, v.instrument,
-    v.band, v.ra, v.decl, v.footprint, v.seeing, v.beginTai, v.endTai, v.exposureTime
+  SELECT 'difference image'::text AS subtype, 3 AS level, v.visitId::text AS observation,
+    'difference/' || v.ccdVisitId AS name, v.instrument, v.band, v.ra, v.decl, v.footprint,
+    v.seeing, v.beginTai, v.endTai, v.exposureTime
   FROM prompt.CcdVisit AS v WHERE v.differencePath IS NOT NULL
   UNION ALL
-  SELECT 'template', 3, t.templateId::text, 'template/' || t.templateId, t.instrument, t.band,
-    t.ra, t.decl, t.footprint, t.seeing, t.beginTai, t.endTai, NULL
+  SELECT 'template'::text AS subtype, 3 AS level, t.templateId::text AS observation,
+    'template/' || t.templateId AS name, t.instrument, t.band, t.ra, t.decl, t.footprint,
+    t.seeing, t.beginTai, t.endTai, NULL::real AS exposureTime
   FROM prompt.Template AS t
 """
 _SAID = (
@@ -143,7 +145,7 @@ def table() -> Table:
     columns = tuple(
         Column(
             name, kind, unit, ucd, f"obscore:{utype}", said, principal=expression is not None,
-            std=True, xtype="adql:REGION" if name == "s_region" else None,
+            std=True, xtype=REGION if name == "s_region" else None,
         )
         for name, kind, unit, ucd, utype, expression, said in _COLUMNS
     )  # fmt: skip

@@ -44,7 +44,7 @@ _OFFERED = {
         "tablename, columnname",
         (
             "tablename, columnname, sqlname, sqltype, datatype, arraysize, xtype, unit, ucd, "
-            "utype, description, principal, indexed, std, columnindex, sincetai"
+            "utype, description, principal, indexed, std, columnindex, offeredtai"
         ),
     ),
     "key": ("keyid", "keyid, fromtable, targettable, description"),
@@ -62,7 +62,7 @@ def _replace(cursor: Any, name: str, rows: list[tuple[Any, ...]]) -> None:
     holes = ", ".join(["%s"] * len(names))
     text = b", ".join(cursor.mogrify(f"({holes})", row) for row in rows)
     cursor.execute(b"INSERT INTO offered VALUES " + text)
-    kept = [n for n in names if n not in {*keys, "sincetai"}]
+    kept = [n for n in names if n not in {*keys, "offeredtai"}]
     cursor.execute(
         f"DELETE FROM service.tap{name} AS t WHERE NOT EXISTS (SELECT FROM offered AS o WHERE "
         + " AND ".join(f"o.{k} = t.{k}" for k in keys)
@@ -196,9 +196,9 @@ _PUBLISHED: dict[str, tuple[str, str, tuple[tuple[str, str, str, str], ...]]] = 
             ("std", "integer", "c.std::integer", "1 if a standard defines the column."),
             ("column_index", "integer", "c.columnindex", "Place of the column in its table."),
             (
-                "since_tai",
+                "offered_tai",
                 "timestamp",
-                "c.sincetai",
+                "c.offeredtai",
                 "Ledger time (TAI) since which the column is offered.",
             ),
         ),
@@ -257,7 +257,7 @@ def tables() -> list[Table]:
             tuple(
                 Column(
                     column, kind, description=words, indexed=column == _KEYS[name],
-                    principal=True, std=column != "since_tai",
+                    principal=True, std=column != "offered_tai",
                 )
                 for column, kind, _, words in columns
             ),

@@ -83,6 +83,7 @@ def desk_of(server, template, name, **sizes):
     admin.autocommit = True
     with admin.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    admin.close()
     connection = psycopg2.connect(server.dsn(name))
     with connection.cursor() as cursor:
         cursor.execute(FILL.format(**sizes))
@@ -119,6 +120,9 @@ def desk_of(server, template, name, **sizes):
         (instant,) = cursor.fetchone()
     yield Desk(connection, instant)
     connection.close()
+    # Another test may have restarted the server since.
+    admin = psycopg2.connect(server.dsn("postgres"))
+    admin.autocommit = True
     with admin.cursor() as cursor:
         cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
     admin.close()

@@ -45,9 +45,6 @@ def ccd_visit_row(sequence, mjd=MJD):
         "astromSysRaErr": np.array([0.0]),
         "astromSysDeclErr": np.array([0.0]),
         "astromSysCov": np.array([0.0]),
-        "footprint": np.array([[9.9, -0.1, 10.1, -0.1, 10.1, 0.1, 9.9, 0.1]]),
-        "pviPath": [f"simulated/{visit}/pvi.fits"],
-        "differencePath": [f"simulated/{visit}/difference.fits"],
     }
 
 
@@ -85,8 +82,9 @@ def source_rows(sequence, ra, decl, flux, mjd=MJD, first=1, err=0.05):
 class Desk:
     """Publishes small visits the way ingest does."""
 
-    def __init__(self, connection):
+    def __init__(self, connection, images=None):
         self.connection = connection
+        self.images = images or {}  # columns of CcdVisit about images
 
     def stage(self, number, sequence, rows, mjd=MJD, kind="visit"):
         with self.connection.cursor() as cursor:
@@ -99,7 +97,7 @@ class Desk:
                 (kind, visit, number),
             )
             batch = cursor.fetchone()[0]
-            ccd = ccd_visit_row(sequence, mjd)
+            ccd = ccd_visit_row(sequence, mjd) | self.images
             cursor.execute(
                 "SELECT createdtai FROM prompt_store.ccdvisit WHERE ccdvisitid = %s",
                 (int(ccd["ccdVisitId"][0]),),

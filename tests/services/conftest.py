@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import psycopg2
 import pytest
-from small_survey import MJD, SOURCES, Desk, Service, positions, serving, source_rows
+from small_survey import IMAGES, MJD, SOURCES, Desk, Service, positions, serving, source_rows
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def service(server, template, tmp_path_factory) -> Iterator[Service]:
     dsn = server.dsn("service")
     connection = psycopg2.connect(dsn)
     ra, dec = positions()
-    desk = Desk(connection)
+    desk = Desk(connection, IMAGES)
     epochs = tuple(
         desk.publish(k, source_rows(k, ra, dec, 100.0 * k + np.arange(SOURCES), MJD + k), MJD + k)
         for k in (1, 2, 3)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 import sys
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import pytest
 import uvicorn
 
 from services import web
@@ -24,6 +24,11 @@ __all__ = ["MJD", "Desk", "source_rows"]
 
 CENTRE = (150.0, 2.0)
 SOURCES = 40
+IMAGES = {
+    "footprint": np.array([[9.9, -0.1, 10.1, -0.1, 10.1, 0.1, 9.9, 0.1]]),
+    "pviPath": ["simulated/pvi.fits"],
+    "differencePath": ["simulated/difference.fits"],
+}
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,11 @@ def positions(seed=1):
 @contextlib.contextmanager
 def serving(dsn: str, folder: Path, **options: int) -> Iterator[tuple[str, object]]:
     """Run the application in a thread of this process; yields its address and the application."""
-    before = os.environ.get("SKYLEDGER_DATABASE_URL")
-    os.environ["SKYLEDGER_DATABASE_URL"] = dsn
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKYLEDGER_DATABASE_URL", dsn)
+        application = web.create(folder, **options)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    application = web.create(folder, **options)
     server = uvicorn.Server(uvicorn.Config(application, log_config=None, lifespan="on"))
     thread = threading.Thread(
         target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True
@@ -79,7 +84,3 @@ def serving(dsn: str, folder: Path, **options: int) -> Iterator[tuple[str, objec
         server.should_exit = True
         thread.join(timeout=20)
         listener.close()
-        if before is None:
-            del os.environ["SKYLEDGER_DATABASE_URL"]
-        else:
-            os.environ["SKYLEDGER_DATABASE_URL"] = before

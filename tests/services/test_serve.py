@@ -20,7 +20,10 @@ def port():
 
 @pytest.mark.requirement("GEN-01")
 def test_it_answers_at_the_address_it_names_until_it_is_stopped(service, port, tmp_path):
-    environment = os.environ | {"SKYLEDGER_HOME": str(tmp_path)}
+    environment = os.environ | {
+        "SKYLEDGER_HOME": str(tmp_path),
+        "SKYLEDGER_DATABASE_URL": service.dsn,
+    }
     running = subprocess.Popen(
         [sys.executable, "-m", "cli.main", "serve", "--port", str(port), "--sessions", "2"],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -59,7 +62,9 @@ def test_a_port_in_use_is_said_to_be(service, tmp_path):
         port = taken.getsockname()[1]
         done = subprocess.run(
             [sys.executable, "-m", "cli.main", "serve", "--port", str(port)],
-            env=os.environ | {"SKYLEDGER_HOME": str(tmp_path)},
+            env=os.environ | {
+        "SKYLEDGER_HOME": str(tmp_path), "SKYLEDGER_DATABASE_URL": service.dsn,
+    },
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
     assert done.returncode == 3

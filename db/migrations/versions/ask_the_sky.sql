@@ -108,7 +108,7 @@ CREATE TABLE service.tapcolumn (
 	indexed BOOLEAN NOT NULL, 
 	std BOOLEAN NOT NULL, 
 	columnindex INTEGER NOT NULL, 
-	sincetai TIMESTAMP WITHOUT TIME ZONE NOT NULL, 
+	offeredtai TIMESTAMP WITHOUT TIME ZONE NOT NULL, 
 	CONSTRAINT tapcolumn_pkey PRIMARY KEY (tablename, columnname), 
 	CONSTRAINT tapcolumn_values CHECK (columnindex >= 0)
 );
@@ -128,7 +128,7 @@ COMMENT ON COLUMN service.tapcolumn.principal IS 'principal: True for the column
 COMMENT ON COLUMN service.tapcolumn.indexed IS 'indexed: True if an index makes conditions on the column fast.';
 COMMENT ON COLUMN service.tapcolumn.std IS 'std: True if a standard defines the column.';
 COMMENT ON COLUMN service.tapcolumn.columnindex IS 'columnIndex: Place of the column in its table.';
-COMMENT ON COLUMN service.tapcolumn.sincetai IS 'sinceTai: Ledger time (TAI) since which the column has been offered.';
+COMMENT ON COLUMN service.tapcolumn.offeredtai IS 'offeredTai: Ledger time (TAI) since which the column has been offered.';
 CREATE TABLE service.tapkey (
 	keyid TEXT NOT NULL, 
 	fromtable TEXT NOT NULL, 
