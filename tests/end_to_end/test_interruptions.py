@@ -205,9 +205,11 @@ def test_interrupted_by_the_user_and_by_the_killer_of_processes(
     assert "a worker process was killed (out of memory?)" in said
     assert "run the same command again, with fewer --workers" in said
     assert set(counts(fresh_database).values()) == {0}
-    assert [(state, attempts) for state, _, attempts in states(fresh_database)] == [
-        ("failed", 1)
-    ] * 2
+    # What was handed to the workers by then has failed: two visits, or none on a slow machine.
+    assert [(state, attempts) for state, _, attempts in states(fresh_database)] in (
+        [("failed", 1)] * 2,
+        [],
+    )
     assert all("a worker process was killed" in reason for _, reason, _ in states(fresh_database))
 
     # Ctrl-C reaches all processes of the terminal at once.
