@@ -4,6 +4,7 @@ A request borrows a session in a thread and gives it back clean. When all are in
 waits a little and is then told to come again: never is a session opened for each client.
 """
 
+import select
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,7 +55,9 @@ class Pool:
                         f"{self.patience:g} s; try again in a moment, or run the query as a job"
                     )
             self._used += 1
-            connection = self._free.pop() if self._free else None
+            connection = None
+            while self._free and connection is None:
+                connection = _alive(self._free.pop())
         try:
             return connection or self._connect()
         except BaseException:
@@ -98,3 +101,14 @@ class Pool:
             free, self._free = self._free, []
         for connection in free:
             connection.close()
+
+
+def _alive(connection: Any) -> Any | None:
+    """Return a session that has rested, or None if the server has ended it meanwhile.
+
+    The server has nothing to say to a session at rest: what can be read is its end.
+    """
+    if not connection.closed and not select.select([connection], [], [], 0)[0]:
+        return connection
+    connection.close()
+    return None

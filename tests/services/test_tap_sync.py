@@ -230,3 +230,19 @@ def test_images_are_found_by_position_in_obscore(service):
     assert float(inside[0][2]) == pytest.approx(552e-9)
     assert inside[0][3].startswith("Polygon ICRS 9.9 -0.1 10.1")
     assert found(10.15, 0.05) == []
+
+
+def test_sessions_that_the_server_has_ended_are_not_used_again(service):
+    """As after a restart of the server: the next queries get sessions of their own."""
+    query = "SELECT COUNT(*) AS n FROM DIASource"
+    assert service.rows(query) == [[str(3 * SOURCES)]]
+    with psycopg2.connect(service.dsn) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE usename IN ('skyledger_user', 'skyledger_service')"
+        )
+        assert cursor.fetchone()[0] > 1
+    connection.close()
+    for _ in range(20):
+        assert service.rows(query) == [[str(3 * SOURCES)]]
+    assert httpx.get(f"{service.tap}/tables", timeout=30).status_code == 200
