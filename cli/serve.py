@@ -57,9 +57,12 @@ def _listen(host: str, port: int) -> socket.socket:
     """Take the port before anything is started."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         raise ConfigurationError(
             f"port {port} of {host} cannot be used ({error.strerror}); give another one with "
             f"--port, or stop the service that has it"
         ) from error
+    # Connections inherit it. Without it the second part of a small answer waits for 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

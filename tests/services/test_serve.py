@@ -10,6 +10,8 @@ import time
 import httpx
 import pytest
 
+from cli.serve import _listen
+
 
 @pytest.fixture
 def port():
@@ -70,3 +72,13 @@ def test_a_port_in_use_is_said_to_be(service, tmp_path):
     assert done.returncode == 3
     assert f"port {port} of 127.0.0.1 cannot be used" in done.stderr
     assert "--port" in done.stderr
+
+
+def test_small_answers_are_sent_at_once():
+    """Connections take it over from the listener; else each answer waits 40 ms for the client."""
+    with (
+        _listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
