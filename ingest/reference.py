@@ -21,6 +21,7 @@ from ingest.copy import as_file, encode
 from skyledger import dictionary as dd
 from skyledger import ids
 from skyledger.database import metadata as md
+from skyledger.database import offered, tap_schema
 from skyledger.database.schema import engine_on
 from skyledger.errors import DatabaseError, DataRejectedError, UsageError
 
@@ -305,6 +306,7 @@ def _publish(cursor: Any, number: int, rows: int, refused: int) -> tuple[int, da
         "VALUES (%s, %s, 'release', %s)",
         (number, NAME, epoch),
     )
+    tap_schema.refresh(cursor, offered.of_database(cursor))
     return batch, epoch
 
 

@@ -123,6 +123,5 @@ class ConeRoutes:
             query=query(catalogue, database, request.path_params["table"], given),
             limit=DEFAULT_ROWS if limit is None else limit,
             format=given.get("RESPONSEFORMAT"),
-            run_id=None,
         )
         return routes.streamed(self.service, request, asked, [], door="scs")

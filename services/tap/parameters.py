@@ -70,7 +70,6 @@ class QueryRequest:
     query: str
     limit: int | None
     format: str | None
-    run_id: str | None
     uploads: tuple[tuple[str, str], ...] = field(default=())
 
 
@@ -161,6 +160,5 @@ def read(parameters: Parameters, database: VirtualDatabase) -> QueryRequest:
         query=query,
         limit=limit_of(parameters),
         format=parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT"),
-        run_id=parameters.get("RUNID") or None,
         uploads=uploads_of(parameters),
     )

@@ -330,6 +330,11 @@ def test_published_objects_know_their_neighbours(fresh_database, tmp_path, monke
     assert "3 objects in dr0 since" in answer.output
     connection = fresh_database.connect()
     desk = Nearby(connection)
+    # TAP_SCHEMA tells of the release at once, and of no table that it has not.
+    told = desk.all("SELECT table_name FROM tap_schema.tables WHERE schema_name = 'dr0'")
+    assert ("dr0.Object",) in told
+    assert desk.all("SELECT tablename FROM service.taptable WHERE schemaname = 'dr0' "
+                    "AND to_regclass(tablename) IS NULL") == []  # fmt: skip
     desk.publish(1, source_rows(1, [10.0], [0.0], [100.0]))
     query = (
         "SELECT nearbystar1 & 549755813887, nearbystar1dist, nearbystar2 & 549755813887, "
