@@ -1,6 +1,7 @@
 """The load path: who may load what, what is refused, and that nothing piles up."""
 
 import threading
+import time
 
 import numpy as np
 import psycopg2
@@ -29,6 +30,20 @@ def open_batch(connection, number, detectors="{0}", run="test", visit=VISIT):
             (visit, detectors, run, number),
         )
         return cursor.fetchone()
+
+
+def wait_until_gone(connection, pid):
+    """Until the server has ended the session `pid`: closing a connection does not wait for that."""
+    deadline = time.monotonic() + 30
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,))
+            if cursor.fetchone() is None:
+                connection.commit()
+                return
+            connection.commit()  # the view is read once a transaction
+            time.sleep(0.02)
+    raise AssertionError(f"session {pid} did not end within 30 s")
 
 
 def forced_rows(objects, n=3, first=1, **changed):
@@ -203,7 +218,9 @@ def test_a_slot_is_not_emptied_under_a_session_that_copies_into_it(fresh_databas
         owner.commit()
         assert join(helper, batch) == number
         stage(helper, DD["DIASource"], source_rows(1, [10.0], [0.0], [500.0]), number)
+        pid = owner.info.backend_pid
         owner.close()  # dies
+        wait_until_gone(next_one, pid)  # or the next one would find its slot taken and use another
         found = []
 
         def take():
