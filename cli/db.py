@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.database import alias, backup, felis, rehearse, status
+from services import background
 from skyledger import settings
 from skyledger.database import connection, extensions, pgsphere, schema
 from skyledger.database.cluster import Cluster, embedded
@@ -56,8 +57,10 @@ def _upgrade() -> bool:
 
 @app.command()
 def stop() -> None:
-    """Stop the embedded server, ending its sessions."""
+    """Stop the embedded server, ending its sessions, and the service in the background."""
     cluster = embedded("stop")
+    if background.stop(cluster.home):
+        print(f"service of {cluster.home} stopped")
     stopped = cluster.stop()
     print(f"database in {cluster.home} {'stopped' if stopped else 'was not running'}")
 
@@ -74,6 +77,7 @@ def destroy(
         return
     if not yes:
         typer.confirm(f"Delete the database in {cluster.home} with everything in it?", abort=True)
+    background.stop(cluster.home)
     cluster.destroy()
     print(f"database in {cluster.home} deleted")
 

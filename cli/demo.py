@@ -14,13 +14,12 @@ from rich.table import Table
 from cli import process as processing_command
 from cli.query import print_table
 from ingest import catalogue, reference
-from services import pictures
-from services.web import HOST, PORT
+from services import background, pictures
 from simulate.survey import simulate
 from skyledger import answers, settings
 from skyledger.database import connection, schema
 from skyledger.database.cluster import Cluster
-from skyledger.errors import SkyledgerError
+from skyledger.errors import ConfigurationError, SkyledgerError
 from skyledger.virtual import VirtualDatabase
 
 app = typer.Typer()
@@ -169,16 +168,28 @@ def _then_and_now(opened: Any, console: Console) -> None:
         soft_wrap=True,
         highlight=False,
     )
+    _serve(console, ends[0])
+
+
+def _serve(console: Console, first: datetime) -> None:
+    """Leave the service running, and say how to ask it."""
+    home = settings.read().home
+    try:
+        address = background.start(home)
+    except ConfigurationError as error:
+        console.print(f"\n{error}", style="yellow", highlight=False, markup=False)
+        return
     console.print("\nOver the network, for pyvo, TOPCAT and a browser:", style="bold")
     console.print(
-        f"  ./run skyledger serve\n"
-        f"and then http://{HOST}:{PORT}/, or in Python:\n"
+        f"  {address}\n"
+        f"In Python:\n"
         f"  import pyvo\n"
-        f'  tap = pyvo.dal.TAPService("http://{HOST}:{PORT}/tap/prompt@{ends[0].isoformat()}")\n'
-        f'  print(tap.search("SELECT COUNT(*) AS objects FROM DIAObject").to_table())',
+        f'  tap = pyvo.dal.TAPService("{address}tap/prompt@{first.isoformat()}")\n'
+        f'  print(tap.search("SELECT COUNT(*) AS objects FROM DIAObject").to_table())\n'
+        f"It goes on running; ./run skyledger serve --stop stops it.",
         soft_wrap=True,
         highlight=False,
         markup=False,
     )
     if settings.read().external is None:
-        console.print("The database goes on running; ./run skyledger db stop stops it.")
+        console.print("The database, too; ./run skyledger db stop stops both.")

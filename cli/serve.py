@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from services import background as in_background
 from services import web
 from skyledger import __version__, settings
 from skyledger.database import connection, schema
@@ -24,9 +25,28 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen at.")] = web.PORT,
     sessions: Annotated[int, typer.Option(help="Queries that run at the same time.", min=1)] = 16,
     workers: Annotated[int, typer.Option(help="Jobs that run at the same time.", min=1)] = 2,
+    *,
+    background: Annotated[
+        bool, typer.Option("--background", help="Return when it answers; --stop ends it.")
+    ] = False,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Stop the one that runs in the background.")
+    ] = False,
 ) -> None:
     """Answer queries over the network: TAP 1.1 with ADQL 2.1, at any instant."""
     configured = settings.read()
+    if stop:
+        ended = in_background.stop(configured.home)
+        print(f"service of {configured.home} {'stopped' if ended else 'was not running'}")
+        return
+    if background:
+        configured.home.mkdir(parents=True, exist_ok=True)
+        options = {"host": host, "port": port, "sessions": sessions, "workers": workers}
+        address = in_background.start(
+            configured.home, [f"--{name}={value}" for name, value in options.items()]
+        )
+        print(f"Skyledger answers at {address}; skyledger serve --stop stops it")
+        return
     if configured.external is None:
         Cluster(configured.home).start()
     opened = connection.connect()

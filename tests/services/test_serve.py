@@ -57,6 +57,38 @@ def test_it_answers_at_the_address_it_names_until_it_is_stopped(service, port, t
     assert "Traceback" not in errors
 
 
+@pytest.mark.requirement("GEN-01")
+def test_in_the_background_it_goes_on_until_it_is_stopped(service, port, tmp_path):
+    environment = os.environ | {
+        "SKYLEDGER_HOME": str(tmp_path / "home"),
+        "SKYLEDGER_DATABASE_URL": service.dsn,
+    }
+
+    def serve(*options):
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", "serve", *options],
+            env=environment, capture_output=True, text=True, timeout=100, check=False,
+        )  # fmt: skip
+
+    where = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(2):  # the second takes the place of the first
+            done = serve("--background", f"--port={port}", "--sessions=2")
+            assert done.returncode == 0, done.stderr
+            assert where in done.stdout
+            assert httpx.get(where, timeout=30).status_code == 200
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            used = taken.getsockname()[1]
+            done = serve("--background", f"--port={used}")
+        assert done.returncode == 3
+        assert f"port {used} of 127.0.0.1 cannot be used" in done.stderr
+    finally:
+        serve("--stop")
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(where)
+    assert "was not running" in serve("--stop").stdout
+
+
 def test_a_port_in_use_is_said_to_be(service, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
