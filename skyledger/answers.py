@@ -61,7 +61,8 @@ class ResultColumn:
     ``type`` is PostgreSQL's name of it (``double precision``, ``bigint[]``, ``text`` ...), or
     ``spoint``, ``scircle``, ``spoly`` for a shape that is sent as an array of degrees: longitude
     and latitude, those and the radius, those of each corner. ``arraysize`` and ``xtype`` are
-    those of VOTable and DALI where the type alone does not say them.
+    those of VOTable and DALI where the type alone does not say them. ``system`` names that of a
+    time or position, see `skyledger.systems`.
     """
 
     name: str
@@ -72,6 +73,7 @@ class ResultColumn:
     utype: str | None = None
     arraysize: str | None = None
     xtype: str | None = None
+    system: str | None = None
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,8 @@ class Column:
     xtype
         ``point``, ``circle`` or ``polygon`` for an array of degrees that is a geometry: lon, lat;
         lon, lat, radius; lon, lat, lon, lat ...
+    system
+        Name of the system of a time or position, see `skyledger.systems`.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Column:
     shape: tuple[int, ...] | None = None
     xtype: str | None = None
     sql: str = ""
+    system: str | None = None
 
     def __post_init__(self) -> None:
         if not self.sql:
@@ -87,6 +90,12 @@ class Table:
         SQL names of columns that are never the same in two rows.
     spatial
         Pairs of SQL names (lon, lat) with a spatial index.
+    by
+        Name of the column by which rows are looked up. Whoever asks for all of them has every row
+        computed, so queries have to say which ones they mean.
+    spans
+        Whether it compares two instants: ``live`` and ``at`` have ``{since}`` and ``{until}``,
+        which queries give by conditions on the columns ``sinceTai`` and ``untilTai``.
     """
 
     schema: str
@@ -98,6 +107,8 @@ class Table:
     utype: str | None = None
     key: tuple[str, ...] = ()
     spatial: tuple[tuple[str, str], ...] = ()
+    by: str = ""
+    spans: bool = False
 
     @property
     def full_name(self) -> str:

@@ -8,9 +8,9 @@ looked up by the database (``ledger.instant_of``).
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from astropy.time import Time
+import erfa
 
 from skyledger.errors import UsageError
 
@@ -54,9 +54,20 @@ def parse_instant(text: str) -> datetime:
         ) from None
     if instant.tzinfo is not None:
         raise UsageError(f"{text!r} has a time zone; write it in TAI, or in UTC with a final Z")
-    if utc:
-        return Time(instant, scale="utc").tai.to_datetime()  # type: ignore[no-any-return]
-    return instant
+    return instant + _ahead(instant) if utc else instant
+
+
+def _ahead(utc: datetime) -> timedelta:
+    """Return TAI less UTC: whole seconds since 1972, and for what comes the last that is known.
+
+    Astropy warns of years in which leap seconds may come; the ledger begins after the first ones
+    and holds no instant that is yet to come.
+    """
+    found = 10
+    for year, month, seconds in erfa.leap_seconds.get().tolist():
+        if year >= 1972 and (utc.year, utc.month) >= (year, month):
+            found = int(seconds)
+    return timedelta(seconds=found)
 
 
 def parse(text: str) -> VirtualDatabase:

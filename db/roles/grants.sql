@@ -67,7 +67,7 @@ GRANT SELECT ON ledger.schema_version, ledger.replayed TO skyledger_reader, skyl
 -- New functions are everybody's unless taken away.
 REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA ledger, staging FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.horizon(), ledger.horizon(name), ledger.settled(timestamp),
-  ledger.as_of(), ledger.instant_of(text), ledger.resolve(timestamp),
+  ledger.settled_in_order(timestamp, timestamp), ledger.as_of(), ledger.instant_of(text), ledger.resolve(timestamp),
   ledger.settle(text, timestamp), ledger.open_answer(text), ledger.cite(text, timestamp, text),
   ledger.verify(text), ledger.citation_of(text)
   TO skyledger_reader, skyledger_delayed, skyledger_ingest;

@@ -56,6 +56,7 @@ def as_column(value: Value, name: str, place: int) -> Column:
         principal=bool(known and known.principal),
         std=bool(known and known.std),
         sql=f"c{place}",
+        system=value.system,
     )
 
 
@@ -80,6 +81,7 @@ def results(columns: list[Column]) -> tuple[ResultColumn, ...]:
                 # VOTable names the dimension that runs fastest first.
                 "x".join(str(n) for n in reversed(column.shape)) if column.shape else None,
                 column.xtype,
+                column.system,
             )
         )
     return tuple(found)

@@ -14,6 +14,7 @@ from services.adql.values import (
     common,
     factor,
     instant_of,
+    moment,
     of_number,
     plain,
 )
@@ -98,7 +99,12 @@ class Calls(Terms):
                 )
             kind = wider
         sql = f"coalesce({', '.join(v.sql for v in values)})"
-        return plain(first, sql=sql, type=kind, name="coalesce", ucd=first.ucd)
+        said = [v for v in values if v.number is None and v.text is None] or values
+        known = {
+            name: getattr(said[0], name) if len({getattr(v, name) for v in said}) == 1 else None
+            for name in ("unit", "ucd", "system")
+        }
+        return plain(first, sql=sql, type=kind, name="coalesce", **known)
 
     def _f_in_unit(self, node: tree.Call) -> Value:
         found = self.number(node.arguments[0], "IN_UNIT")
@@ -148,7 +154,8 @@ class Calls(Terms):
             sql, kind = f"sum({distinct}({found.sql})::float8)", "double precision"
         ucd = {"min": "stat.min", "max": "stat.max", "avg": "stat.mean"}.get(name)
         known = ";".join(u for u in (ucd, found.ucd) if u) if found.ucd and ucd else None
-        return plain(found, sql=sql, type=kind, name=name, ucd=known)
+        system = None if name == "sum" else found.system
+        return plain(found, sql=sql, type=kind, name=name, ucd=known, system=system)
 
     def aggregating(self, name: str, offset: int) -> "_Aggregating":
         """Return a context in which the argument of an aggregate is translated."""
@@ -203,7 +210,7 @@ class Calls(Terms):
                 instant = instant_of(given.text)
                 if instant is None:
                     return None
-                found.append(instant)
+                found.append(moment(instant))
             elif kind in RANKS and given.type in RANKS:
                 if kind in INTEGERS and given.type not in INTEGERS:
                     return None

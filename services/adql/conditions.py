@@ -8,7 +8,9 @@ from services.adql.values import (
     INTEGERS,
     Value,
     instant_of,
+    moment,
 )
+from skyledger import systems
 
 _TRUE = frozenset(("true", "t", "1", "yes", "y"))
 _FALSE = frozenset(("false", "f", "0", "no", "n"))
@@ -78,12 +80,13 @@ class Conditions(Calls):
             return self._boolean(left, offset), self._boolean(right, offset)
         for one, other in ((left, right), (right, left)):
             if one.type == "timestamp" and other.text is not None:
-                instant = instant_of(other.text)
+                instant = instant_of(other.text, tai=one.system == systems.LEDGER.name)
                 if instant is None:
                     raise self.error(
                         f"{other.text!r} is no time; write 2026-01-31T12:00:00", offset
                     )
-                return (one.sql, instant) if one is left else (instant, one.sql)
+                written = moment(instant)
+                return (one.sql, written) if one is left else (written, one.sql)
         if "geometry" in {left.family, right.family} or left.kept_geometry or right.kept_geometry:
             raise self.error("geometries are compared by CONTAINS, INTERSECTS and DISTANCE", offset)
         if left.family != right.family:

@@ -32,6 +32,7 @@ class Source:
             name=column.name,
             shape=column.shape,
             xtype=column.xtype,
+            system=column.system,
         )
 
     def find(self, name: Name) -> list[Column]:

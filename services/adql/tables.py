@@ -4,22 +4,25 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.adql import tree
-from services.adql.conditions import Conditions
+from services.adql.bounds import Bounds, conjuncts
 from services.adql.scope import FromItem, Merged, Scope, Source, same, similar
-from services.adql.values import Value
+from services.adql.values import Value, moment
 from skyledger.catalogue import Catalogue, Column, Table
 
 MAX_COLUMNS = 1600  # PostgreSQL's own limit is 1664
 ResultColumn = Column
 
 
-class Tables(Conditions):
+class Tables(Bounds):
     """Translates FROM."""
 
-    def __init__(self, text: str, catalogue: Catalogue, instant: datetime | None) -> None:
+    def __init__(
+        self, text: str, catalogue: Catalogue, instant: datetime | None, now: datetime | None
+    ) -> None:
         self.text = text
         self.catalogue = catalogue
-        self.instant = f"timestamp '{instant.isoformat()}'" if instant else ""
+        self.instant = moment(instant) if instant else ""
+        self.now = instant or now
         self.scope = Scope(None)
         self.withs: list[tuple[tree.Name, str, list[Column]]] = []
         self.used: dict[str, Table] = {}
@@ -75,6 +78,8 @@ class Tables(Conditions):
         shown = table.live
         if self.instant and table.at:
             shown = table.at.replace("{instant}", self.instant)
+        if table.by or table.spans:
+            shown = self.bounded(shown, table, source)
         return FromItem(f"{shown} AS {source.alias}", [source])
 
     def _find(self, node: tree.TableName) -> Table:
@@ -108,7 +113,8 @@ class Tables(Conditions):
         raise self.error(f"there is no table {name.text}{similar(name.text, known)}", node.offset)
 
     def _join(self, node: tree.Join) -> FromItem:
-        left, right = self.table(node.left), self.table(node.right)
+        left = self._side(node, node.left, ("INNER", "RIGHT"))
+        right = self._side(node, node.right, ("INNER", "LEFT"))
         self.unique(left.sources, right.sources)
         sources = [*left.sources, *right.sources]
         merged = [*left.merged, *right.merged]
@@ -141,6 +147,15 @@ class Tables(Conditions):
         kept = [m for m in merged if m.name not in {n.text.lower() for n in names}]
         sql = f"({left.sql} {node.kind} JOIN {right.sql} ON {' AND '.join(terms)})"
         return FromItem(sql, sources, [*made, *kept])
+
+    def _side(self, node: tree.Join, side: tree.TableReference, kinds: tuple[str, ...]) -> FromItem:
+        """Translate one side of a join; its condition is certain there in joins of some kinds."""
+        known = self.certain
+        if node.kind in kinds:
+            self.certain = (*known, *conjuncts(node.on), node)
+        found = self.table(side)
+        self.certain = known
+        return found
 
     def _shared(self, name: tree.Name, side: FromItem) -> Value:
         found = side.lookup(name)

@@ -15,6 +15,7 @@ from services.adql.values import (
     combined,
     instant_of,
     literal,
+    moment,
     of_number,
     plain,
     quoted,
@@ -144,7 +145,10 @@ class Terms:
                 f"a query that stands for a value has one column, not {len(columns)}", node.offset
             )
         c = columns[0]
-        return Value(f"({sql})", c.type, c.unit, c.ucd, c.description, xtype=c.xtype, shape=c.shape)
+        return Value(
+            f"({sql})", c.type, c.unit, c.ucd, c.description, xtype=c.xtype, shape=c.shape,
+            system=c.system,
+        )  # fmt: skip
 
     def _signed(self, node: tree.Signed) -> Value:
         found = self.number(node.value, node.sign)
@@ -196,7 +200,7 @@ class Terms:
                     raise self.error(
                         f"{found.text!r} is no time; write 2026-01-31T12:00:00", node.value.offset
                     )
-                return Value(instant, kind)
+                return Value(moment(instant), kind)
             if found.type not in {"text", "timestamp"}:
                 raise self.error(
                     f"{described(found)} cannot be made a TIMESTAMP; times of observation are "

@@ -6,6 +6,7 @@ from datetime import datetime
 from services.adql import geometry as geo
 from services.adql import tree
 from services.adql.answer import Translated, as_column, results
+from services.adql.bounds import conjuncts, is_look
 from services.adql.grammar import QueryGrammar
 from services.adql.scope import Scope, same, similar
 from services.adql.tables import Tables
@@ -22,6 +23,7 @@ def translate(
     *,
     rows: int | None = None,
     total_order: bool = True,
+    now: datetime | None = None,
 ) -> Translated:
     """Translate a query.
 
@@ -38,13 +40,16 @@ def translate(
     total_order
         Add an order of all rows wherever TOP, OFFSET or ``rows`` cut, so that the same rows come
         again.
+    now
+        Instant (TAI) that the current rows are those of, where no ``instant`` is written: later
+        ones are refused with their place in the query. The database refuses them too.
 
     Raises
     ------
     AdqlError
         With the place and the next step, if the query is not ADQL or names what is not there.
     """
-    return _Translation(text, catalogue, instant, total_order).whole(rows)
+    return _Translation(text, catalogue, instant, total_order, now).whole(rows)
 
 
 @dataclass(slots=True)
@@ -61,9 +66,10 @@ class _Translation(Tables):
     """The state of one translation."""
 
     def __init__(
-        self, text: str, catalogue: Catalogue, instant: datetime | None, total_order: bool
-    ) -> None:
-        super().__init__(text, catalogue, instant)
+        self, text: str, catalogue: Catalogue, instant: datetime | None, total_order: bool,
+        now: datetime | None,
+    ) -> None:  # fmt: skip
+        super().__init__(text, catalogue, instant, now)
         self.total_order = total_order
 
     def whole(self, rows: int | None) -> Translated:
@@ -153,7 +159,16 @@ class _Translation(Tables):
                 f"{first.xtype or first.type}, {second.name} {second.xtype or second.type}",
                 offset,
             )
-        return replace(first, type=kind, shape=first.shape if first.shape == second.shape else None)
+        # What is not true of both is not said.
+        return replace(
+            first,
+            type=kind,
+            unit=first.unit if first.unit == second.unit else None,
+            ucd=first.ucd if first.ucd == second.ucd else None,
+            utype=first.utype if first.utype == second.utype else None,
+            system=first.system if first.system == second.system else None,
+            shape=first.shape if first.shape == second.shape else None,
+        )
 
     def _combined(
         self, body: "tree.Query | tree.SetOperation", node: tree.Query, rows: int | None
@@ -218,10 +233,14 @@ class _Translation(Tables):
         rows: int | None,
     ) -> _Result:
         scope = self.scope = Scope(self.scope)
+        limit = min((n for n in (node.top, rows) if n is not None), default=None)
+        known, self.certain = self.certain, tuple(conjuncts(node.where))
+        looking, self.look = self.look, is_look(node, limit) and not order
         for reference in node.tables:
             item = self.table(reference)
             self.unique(scope.sources(), item.sources)
             scope.items.append(item)
+        self.certain, self.look = known, looking
         where = ""
         if node.where is not None:
             scope.place = "WHERE"
@@ -246,7 +265,6 @@ class _Translation(Tables):
         sorting = [self._sort(o, columns, outputs, node) for o in order]
         if node.group or scope.aggregated or having:
             groups = self._check_groups(groups)
-        limit = min((n for n in (node.top, rows) if n is not None), default=None)
         cut = limit is not None or offset_rows is not None
         total = cut and self.total_order
         if total:

@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from skyledger.catalogue import GEOMETRY, REGION, Column
+from skyledger.errors import UsageError
+from skyledger.virtual import parse_instant
 
 if TYPE_CHECKING:
     from services.adql.scope import Source
@@ -35,6 +37,7 @@ class Value:
     name: str = ""  # for a column without AS
     shape: tuple[int, ...] | None = None
     xtype: str | None = None
+    system: str | None = None  # of a time or position, see `skyledger.systems`
     # Of geometries: coordinates of a point, centre and radius of a circle [deg] ...
     lon: "Value | None" = None
     lat: "Value | None" = None
@@ -74,8 +77,9 @@ def identifier(name: str) -> str:
 def plain(value: Value, **changes: object) -> Value:
     """Return a value with another meaning: what is known of one column alone is dropped."""
     kept = replace(
-        value, column=None, source=None, number=None, text=None, name="", ucd=None, description=None
-    )
+        value, column=None, source=None, number=None, text=None, name="", ucd=None,
+        description=None, system=None,
+    )  # fmt: skip
     return replace(kept, **changes)  # type: ignore[arg-type]
 
 
@@ -134,10 +138,28 @@ def factor(unit: str, wanted: str) -> float | None:
         return None
 
 
-def instant_of(text: str) -> str | None:
-    """Read a time in ISO form; None if it is none."""
+def instant_of(text: str, *, tai: bool = False) -> datetime | None:
+    """Read a time in ISO form; None if it is none.
+
+    Parameters
+    ----------
+    tai
+        Whether the time is wanted in TAI; a final Z says that it is given in UTC. Of a time whose
+        scale nobody knows, such as a column of an upload, the Z says nothing.
+    """
+    plain = text.strip()
+    if tai:
+        try:
+            return parse_instant(plain)
+        except (UsageError, ValueError, OverflowError):
+            return None
     try:
-        found = datetime.fromisoformat(text.strip().removesuffix("Z"))
+        found = datetime.fromisoformat(plain.removesuffix("Z"))
     except ValueError:
         return None
-    return None if found.tzinfo else f"timestamp '{found.isoformat()}'"
+    return None if found.tzinfo else found
+
+
+def moment(instant: datetime) -> str:
+    """Write a time as SQL."""
+    return f"timestamp '{instant.isoformat()}'"

@@ -140,7 +140,7 @@ class Answering:
                 "SET LOCAL search_path = science, public; SET TRANSACTION READ ONLY; "
                 f"SET LOCAL statement_timeout = {int(self.seconds * 1000)}"
             )
-            limit, translated = self._translated(catalogue, instant if written else None)
+            limit, translated = self._translated(catalogue, instant, written=written)
         statement = formats.Statement(
             database=database.name, instant=instant, query=self.asked.query
         )
@@ -166,14 +166,15 @@ class Answering:
         self.outcome.status = "OVERFLOW" if statement.overflow else "OK"
 
     def _translated(
-        self, catalogue: adql.Catalogue, instant: datetime | None
+        self, catalogue: adql.Catalogue, instant: datetime, *, written: bool
     ) -> tuple[int, adql.Translated]:
         """Translate the query; returns with it how many rows the answer may have."""
         limit = parameters.DEFAULT_ROWS if self.asked.limit is None else self.asked.limit
-        found = adql.translate(self.asked.query, catalogue, instant, rows=limit + 1)
+        then, query = instant if written else None, self.asked.query
+        found = adql.translate(query, catalogue, then, rows=limit + 1, now=instant)
         if self.asked.limit is None and (found.top or 0) > limit:  # TOP wins over the default
             limit = min(found.top or 0, parameters.MOST_ROWS)
-            found = adql.translate(self.asked.query, catalogue, instant, rows=limit + 1)
+            found = adql.translate(query, catalogue, then, rows=limit + 1, now=instant)
         return limit, found
 
 

@@ -56,6 +56,32 @@ EXAMPLES = (
         ),
     ),
     (
+        "events",
+        "When an object gained its sources",
+        ("What the archive came to know of one DIAObject, and when (ledger time, TAI)."),
+        (
+            "SELECT tai, event, diaSourceId, midPointTai\n"
+            "FROM prompt.ObjectHistory\n"
+            "WHERE diaObjectId IN (SELECT TOP 1 diaObjectId FROM prompt.DIAObject\n"
+            "                      ORDER BY nDiaSources DESC, diaObjectId)\n"
+            "ORDER BY tai"
+        ),
+    ),
+    (
+        "changes",
+        "What the newest epoch changed",
+        (
+            "DIAObjects that are not the same at two instants: the epoch before the newest one, "
+            "and the instant of the query. Write sinceTai = '2026-01-31T12:00:00' for one of yours."
+        ),
+        (
+            "SELECT TOP 100 diaObjectId, change, columns\n"
+            "FROM prompt_changes.DIAObject\n"
+            "WHERE sinceTai IN (SELECT MAX(epochTai) FROM ledger.Epoch WHERE kind = 'created'\n"
+            "                   OR epochTai NOT IN (SELECT MAX(epochTai) FROM ledger.Epoch))"
+        ),
+    ),
+    (
         "neighbours",
         "Probable counterparts",
         ("DIAObjects whose nearest star of the reference catalogue is probably the same thing."),

@@ -6,8 +6,10 @@ and was undone again does not show; ``prompt_history.X`` has that.
 """
 
 from skyledger import dictionary as dd
+from skyledger.catalogue import Column, Table
 from skyledger.database.metadata import sql_type
 from skyledger.database.published import Item, quote
+from skyledger.systems import LEDGER
 
 
 def _function(relation: dd.Relation) -> Item:
@@ -43,7 +45,7 @@ BEGIN ATOMIC
       SELECT {shown} FROM prompt_history.{name}
       WHERE createdtai > since AND createdtai <= until AND deletedtai >= until
     ) AS b ON {match}
-    WHERE (SELECT ledger.settled(since)) AND (SELECT ledger.settled(until))
+    WHERE (SELECT ledger.settled_in_order(since, until))
   ) AS c ({", ".join(k.sql_name for k in key)}, change, columns)
   WHERE c.columns IS NULL OR cardinality(c.columns) > 0;
 END;
@@ -53,7 +55,63 @@ COMMENT ON FUNCTION prompt_changes.{name}(timestamp, timestamp) IS """
             f"since before until: new, changed or gone, with the names of the columns that differ."
         )
         + ";",
-        (f"prompt_history.{name}", "ledger.settled"),
+        (f"prompt_history.{name}", "ledger.settled_in_order"),
+    )
+
+
+_COLUMNS = (
+    Column(
+        "sinceTai", "timestamp", None, "time.start", None,
+        "The earlier of the two instants of ledger time (TAI); queries give it: sinceTai = '...'.",
+        principal=True, system=LEDGER.name,
+    ),
+    Column(
+        "untilTai", "timestamp", None, "time.end", None,
+        "The later of the two (TAI); the instant of the query unless it is given: untilTai = "
+        "'...'.",
+        principal=True, system=LEDGER.name,
+    ),
+    Column(
+        "change", "text", None, "meta.code.class", None,
+        "new: there at untilTai alone; gone: there at sinceTai alone; changed: there at both.",
+        principal=True,
+    ),
+    Column(
+        "columns", "text", None, "meta.id.assoc", None,
+        "Names of the columns that differ, separated by #, where the row has changed; "
+        "ivo_hashlist_has(columns, 'psFlux') looks for one.",
+        principal=True,
+    ),
+)  # fmt: skip
+
+
+def table(relation: dd.Relation, key: tuple[Column, ...]) -> Table:
+    """Return ``prompt_changes.X`` as ADQL sees it: the two instants are columns.
+
+    Parameters
+    ----------
+    relation
+        A living relation.
+    key
+        Columns of its key.
+    """
+    names = [c.sql for c in key]
+    body = (
+        f"(SELECT {', '.join('c.' + n for n in names)}, {{since}} AS sincetai, {{until}} AS "
+        f"untiltai, c.change, array_to_string(c.columns, '#') AS columns "
+        f"FROM prompt_changes.{relation.sql_name}({{since}}, {{until}}) AS c)"
+    )
+    return Table(
+        "prompt_changes",
+        relation.name,
+        (*key, *_COLUMNS),
+        body,
+        body,
+        f"Rows of {relation.name} that are not the same at two instants of ledger time, which "
+        f"queries give: WHERE sinceTai = '2026-01-31T12:00:00' AND untilTai = '...'. What came "
+        f"and went in between does not show.",
+        key=tuple(names),
+        spans=True,
     )
 
 

@@ -7,6 +7,7 @@ template, as of any instant like every living relation. In SQL it is ``prompt.ob
 from skyledger.catalogue import REGION, Column, Table
 from skyledger.database.published import Item
 from skyledger.database.stacked import Body, forms
+from skyledger.systems import system_of
 
 # Nominal edges of the bands [nm].
 _BANDS = {
@@ -146,6 +147,7 @@ def table() -> Table:
         Column(
             name, kind, unit, ucd, f"obscore:{utype}", said, principal=expression is not None,
             std=True, xtype=REGION if name == "s_region" else None,
+            system=system_of(kind, unit, ucd, REGION if name == "s_region" else None),
         )
         for name, kind, unit, ucd, utype, expression, said in _COLUMNS
     )  # fmt: skip

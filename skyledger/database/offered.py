@@ -7,9 +7,10 @@ from typing import Any
 
 from skyledger import dictionary as dd
 from skyledger.catalogue import Catalogue, Column, ForeignKey, Table
+from skyledger.database import changes, computed, obscore, rubin, tap_schema
 from skyledger.database import metadata as md
-from skyledger.database import obscore, rubin, tap_schema
 from skyledger.resources import db_dir
+from skyledger.systems import system_of
 
 # Names under which Rubin published its previews; see `Catalogue.aliases`.
 _RUBIN_NAMES = ("dp1", "dp02_dc2_catalogs")
@@ -17,6 +18,7 @@ _SCHEMAS = {
     "prompt": "The living database: what is known of transients, variables and moving objects.",
     "prompt_history": "Every version of every row of the living database, from createdTai to "
     "deletedTai.",
+    "prompt_changes": "What is not the same at two instants of ledger time.",
     "rubin": "The living database in the names and units of the Vera C. Rubin Observatory.",
     "ledger": "Epochs, detectors, provenance and the meaning of flags and features.",
     "ivoa": "Data models of the VO: the images of the archive as ObsCore.",
@@ -29,36 +31,6 @@ _LEDGER = (
 )
 # Columns that most people want first.
 _PRINCIPAL = ("meta.main", "phot.flux", "stat.", "time.epoch", "instr.bandpass")
-_LIGHT_CURVE = (
-    ("diaObjectId", "bigint", None, "meta.id;src", "Identifier of the DIAObject."),
-    (
-        "midPointTai",
-        "double precision",
-        "d",
-        "time.epoch;obs.exposure;meta.main",
-        "Mid-point of the visit, as a Modified Julian Date in TAI.",
-    ),
-    ("band", "text", None, "instr.bandpass", "Photometric band: one of u, g, r, i, z, y."),
-    (
-        "kind",
-        "text",
-        None,
-        "meta.code.class",
-        "source: a DIASource; forced: a forced measurement; limit: covered, nothing measured.",
-    ),
-    ("flux", "real", "nJy", "phot.flux", "Point-source flux on the difference image."),
-    ("fluxErr", "real", "nJy", "stat.error;phot.flux", "Standard error of flux."),
-    (
-        "noise",
-        "real",
-        "nJy",
-        "stat.error;phot.flux",
-        "One sigma of a point source on the difference image, for limits.",
-    ),
-    ("ccdVisitId", "bigint", None, "meta.id;obs.image", "Detector of the visit, see CcdVisit."),
-    ("visitId", "bigint", None, "meta.id;obs.exposure", "Visit."),
-    ("diaSourceId", "bigint", None, "meta.id", "The DIASource, for rows of kind source."),
-)
 
 
 def _column(column: dd.Column, relation: dd.Relation | None, name: str | None = None) -> Column:
@@ -69,6 +41,8 @@ def _column(column: dd.Column, relation: dd.Relation | None, name: str | None = 
         or any(index.columns[0] == column.name for index in relation.indexes)
     )
     shown = name or column.name
+    outline = column.name == "footprint" and column.type == "double precision[]"
+    xtype = "polygon" if outline else None
     return Column(
         shown,
         column.type,
@@ -80,7 +54,8 @@ def _column(column: dd.Column, relation: dd.Relation | None, name: str | None = 
         any(word in (column.ucd or "") for word in _PRINCIPAL),
         column.dpdd is not None,
         column.shape,
-        "polygon" if column.name == "footprint" and column.type == "double precision[]" else None,
+        xtype,
+        system=system_of(column.type, column.unit, column.ucd, xtype),
     )
 
 
@@ -284,32 +259,6 @@ def _rubin(known: dict[str, Table]) -> list[Table]:
     return found
 
 
-def _light_curve() -> Table:
-    columns = tuple(
-        Column(name, kind, unit, ucd, None, said, principal=True, indexed=name == "diaObjectId")
-        for name, kind, unit, ucd, said in _LIGHT_CURVE
-    )
-    names = ", ".join("l." + c.sql for c in columns[1:])
-
-    def body(objects: str, instant: str) -> str:
-        return (
-            f"(SELECT o.diaobjectid, {names} FROM {objects} AS o CROSS JOIN LATERAL "
-            f"science.light_curve(ARRAY[o.diaobjectid]{instant}) AS l)"
-        )
-
-    return Table(
-        "prompt",
-        "LightCurve",
-        columns,
-        body("prompt_live.diaobject", ""),
-        body("prompt_at.diaobject({instant})", ", instant => {instant}"),
-        "Light curves: for each DIAObject and each visit that covers it the DIASource, else the "
-        "forced measurement, else the noise, which limits how bright it can have been. Ask for "
-        "single objects, by diaObjectId.",
-        key=("diaobjectid", "visitid"),
-    )
-
-
 def _ledger(relation: dd.Relation) -> Table:
     name = f"ledger.{relation.sql_name}"
     past = f"(SELECT * FROM {name} WHERE epochtai <= {{instant}})"
@@ -365,7 +314,11 @@ def catalogue(releases: tuple[str, ...] = (), path: str = "prompt") -> Catalogue
     known = {t.name.lower(): t for t in tables if t.schema == "prompt"}
     stacked = _stacked(known)
     tables += stacked
-    tables.append(_light_curve())
+    tables += computed.tables()
+    tables += [
+        changes.table(r, tuple(known[r.sql_name].by_name[k.lower()][0] for k in r.key))
+        for r in dictionary.of_kind("living")
+    ]
     known |= {t.name.lower(): t for t in stacked}
     tables += _rubin(known)
     tables += [_ledger(dictionary[name]) for name in _LEDGER]
@@ -396,6 +349,10 @@ def _keys(dictionary: dd.Dictionary, tables: list[Table]) -> tuple[ForeignKey, .
     for table in tables:
         relation = dictionary.relations.get(table.name)
         if relation is None or table.schema in {"prompt_history", "rubin"}:
+            continue
+        if table.spans:
+            pairs = tuple((name, name) for name in relation.key)
+            found.append(ForeignKey(table.full_name, f"prompt.{relation.name}", pairs))
             continue
         for foreign in relation.foreign_keys:
             for schema in (table.schema, "ledger"):

@@ -1,6 +1,7 @@
 """How ADQL queries are planned: through indexes, and cut in the same place whatever the plan."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -66,6 +67,25 @@ INDEXED = [
     "SELECT TOP 10 diaObjectId, ra FROM DIAObject",
     "SELECT TOP 10 * FROM rubin.DiaSource",
     "SELECT midPointTai, flux FROM LightCurve WHERE diaObjectId = 18014398509481985",
+    "SELECT TOP 10 * FROM LightCurve",
+    (
+        "SELECT l.midPointTai, l.flux FROM LightCurve AS l JOIN DIAObject AS o "
+        f"ON l.diaObjectId = o.diaObjectId WHERE {CONE.format('o.')}"
+    ),
+    "SELECT tai, event FROM prompt.ObjectHistory WHERE diaObjectId = 18014398509481985",
+    (
+        "SELECT h.tai, h.event FROM TAP_UPLOAD.mine AS m "
+        "JOIN ObjectHistory AS h ON h.diaObjectId = m.id"
+    ),
+    "SELECT TOP 10 * FROM ObjectHistory",
+    (
+        "SELECT change, columns FROM prompt_changes.DIAObject "
+        "WHERE sinceTai = '{since}' AND diaObjectId = 18014398509481985"
+    ),
+    (
+        "SELECT change, columns FROM prompt_changes.DIASource "
+        "WHERE sinceTai = '{since}' AND diaSourceId = 18014398509481985"
+    ),
 ]
 
 
@@ -73,6 +93,7 @@ INDEXED = [
 @pytest.mark.parametrize("when", ["now", "then"])
 @pytest.mark.parametrize("text", INDEXED)
 def test_indexes_are_used(sky, text, when):
+    text = text.replace("{since}", (sky.instant - timedelta(days=20)).isoformat())
     plan = sky.plan(text, instant=sky.instant if when == "then" else None, rows=100_000)
     small = {"mine", "ccdvisit", "detector"}
     whole = [

@@ -308,6 +308,7 @@ def test_tables_and_columns_named_on_the_pages_exist() -> None:
     columns |= {"fluxErr"}  # of science.light_curve
     columns |= {"diaCharacterizationCutoff"}  # a parameter of the DPDD
     columns |= {"unicodeChar", "unsignedByte"}  # types of VOTable
+    columns |= {"sinceTai", "untilTai"}  # of prompt_changes
     camel = re.compile(r"`([a-z]+(?:[A-Z][A-Za-z0-9]*)+)`")
     for name, text in written_pages().items():
         if name.endswith(("dataset.md", "truth.md", "house.md", "reference-catalogue.md")):

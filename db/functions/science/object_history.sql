@@ -1,7 +1,7 @@
 -- object_history: what the archive came to know of DIAObjects, and when: in ledger time, not in
 -- time of observation (design section 8; GEN-20). Instants beyond the horizon of the role do not
--- show. An object's own versions follow from its sources and forced measurements; their number is
--- in nDiaSources of prompt_history.DIAObject.
+-- show, and what is shown does not change by what comes after. An object's own versions follow from
+-- its sources and forced measurements; their number is in nDiaSources of prompt_history.DIAObject.
 -- needs: prompt_history.diaobject, prompt_history.diasource, ledger.horizon
 CREATE OR REPLACE FUNCTION science.object_history(ids bigint[])
 RETURNS TABLE (diaobjectid bigint, tai timestamp, event text, diasourceid bigint, midpointtai double precision)
@@ -14,9 +14,11 @@ BEGIN ATOMIC
       NULL::bigint AS diasourceid, NULL::double precision AS midpointtai
     FROM prompt_history.diaobject AS o WHERE o.diaobjectid = ANY (ids)
     UNION ALL
-    SELECT o.diaobjectid, max(o.deletedtai) + interval '1 microsecond', 'closed', NULL, NULL
-    FROM prompt_history.diaobject AS o WHERE o.diaobjectid = ANY (ids)
-    GROUP BY o.diaobjectid HAVING max(o.deletedtai) < '9999-12-31'
+    SELECT o.diaobjectid, o.deletedtai + interval '1 microsecond', 'closed', NULL, NULL
+    FROM prompt_history.diaobject AS o
+    WHERE o.diaobjectid = ANY (ids) AND o.deletedtai < '9999-12-31' AND NOT EXISTS (
+      SELECT FROM prompt_history.diaobject AS n
+      WHERE n.diaobjectid = o.diaobjectid AND n.createdtai = o.deletedtai + interval '1 microsecond')
     UNION ALL
     -- A version of a source counts where the one before, or after, belongs to something else.
     SELECT s.diaobjectid, s.createdtai, 'source gained', s.diasourceid, s.midpointtai
