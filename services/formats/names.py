@@ -48,7 +48,7 @@ FORMATS: tuple[Format, ...] = (
         f"{_VOTABLE};serialization=tabledata",
         "vot",
         TableData,
-        ("votabletd", "tabledata", "text/xml;serialization=tabledata"),
+        ("votabletd", "votable_plain", "tabledata", "text/xml;serialization=tabledata"),
         "VOTable with rows in XML",
     ),
     Format(

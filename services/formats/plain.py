@@ -98,10 +98,11 @@ class Json(Writer):
 
     def head(self) -> Iterator[bytes]:
         """Yield what is known of the columns."""
-        listed = [attributes(about) for about in self.fields]
-        for words, column in zip(listed, self.columns, strict=True):
-            if column.description:
-                words["description"] = column.description
+        # Readers such as astroquery's take it for granted that each column has these two.
+        listed = [
+            {**attributes(about), "unit": column.unit, "description": column.description}
+            for about, column in zip(self.fields, self.columns, strict=True)
+        ]
         yield b'{"metadata": ' + json.dumps(listed, ensure_ascii=False).encode() + b',\n"data": ['
 
     def block(self, values: list[Any], n: int) -> Iterator[bytes]:
