@@ -40,6 +40,8 @@ SCHEMAS = {
     "ledger": "Epochs and publication. Readers may call `horizon`, `settled`, `as_of` and "
     "`resolve`; the others belong to ingest.",
     "staging": "What ingest does with the rows of a visit before they are published.",
+    "service": "[People](../../guides/people.md) and their tables, for the login of the query "
+    "service; accounts, tokens and allocations are the owner's.",
 }
 
 

@@ -65,3 +65,9 @@ class UploadRefusedError(SkyledgerError):
     """A table that was sent cannot be read, is hostile, or is larger than is allowed."""
 
     exit_code = 5
+
+
+class PeopleError(SkyledgerError):
+    """Somebody may not do what was asked, or a name of a person, group or table cannot be."""
+
+    exit_code = 6

@@ -1,9 +1,11 @@
--- Who may do what. Six roles, the same in every database of the server:
+-- Who may do what. Seven roles, the same in every database of the server:
 --   skyledger_reader   reads the published forms and calls the functions for astronomers
 --   skyledger_delayed  the same under an embargo: only the forms that keep to its horizon
 --   skyledger_user     the login of everybody who asks: a reader and nothing else
 --   skyledger_ingest   stages rows and publishes them; cannot write to the store
 --   skyledger_service  keeps jobs, the log of queries and what can be asked; reads no data
+--   skyledger_member   the login behind which the service asks as a person: may do nothing itself,
+--                      and takes the role of one person, mydb_NAME, for each transaction
 --   skyledger_citer    owns the functions that run cited queries: the rights of a reader, whoever cites
 DO $$
 BEGIN
@@ -21,6 +23,10 @@ BEGIN
   END IF;
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skyledger_service') THEN
     CREATE ROLE skyledger_service LOGIN;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skyledger_member') THEN
+    CREATE ROLE skyledger_member LOGIN NOINHERIT;
+    ALTER ROLE skyledger_member SET default_transaction_read_only = on;
   END IF;
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'skyledger_ingest') THEN
     CREATE ROLE skyledger_ingest NOLOGIN;
@@ -65,12 +71,26 @@ GRANT SELECT ON ALL TABLES IN SCHEMA tap_schema
 GRANT SELECT ON ledger.schema_version, ledger.replayed TO skyledger_reader, skyledger_delayed;
 
 -- New functions are everybody's unless taken away.
-REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA ledger, staging FROM PUBLIC;
+REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA ledger, staging, service FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.horizon(), ledger.horizon(name), ledger.settled(timestamp),
   ledger.settled_in_order(timestamp, timestamp), ledger.as_of(), ledger.instant_of(text), ledger.resolve(timestamp),
   ledger.settle(text, timestamp), ledger.open_answer(text), ledger.cite(text, timestamp, text),
   ledger.verify(text), ledger.citation_of(text)
   TO skyledger_reader, skyledger_delayed, skyledger_ingest;
+
+-- People's tables are made, filled, shared and dropped by functions alone. Accounts, tokens and
+-- allocations are the owner's.
+GRANT EXECUTE ON FUNCTION service.sign_in(bytea), service.used_bytes(text),
+  service.open_table(text, text, text, text, jsonb, text, text, timestamp),
+  service.seal_table(text, text, text, text), service.drop_table(text, text, text),
+  service.share_table(text, text, text, text, text),
+  service.unshare_table(text, text, text, text, text), service.visible_tables(text),
+  service.add_group(text, text, text), service.drop_group(text, text),
+  service.add_member(text, text, text), service.remove_member(text, text, text),
+  service.visible_groups(text)
+  TO skyledger_service;
+-- After an upgrade, or a restore to another server.
+SELECT service.keep_roles();
 
 -- What a citation runs, it runs as this role.
 ALTER FUNCTION ledger.read_query(text, text) OWNER TO skyledger_citer;

@@ -12,6 +12,7 @@ from skyledger.settings import DATABASE, Settings
 APPLICATION = "skyledger"
 READER = "skyledger_user"  # reads, and nothing else; made by db/roles/grants.sql
 KEEPER = "skyledger_service"  # keeps jobs and the log of queries; made there too
+MEMBER = "skyledger_member"  # takes the role of one person for each transaction; made there too
 
 
 def dsn(database: str | None = None, configured: Settings | None = None) -> str:
@@ -130,6 +131,19 @@ def connect_keeper(configured: Settings | None = None) -> Connection:
         If the server is not running or does not let that login in.
     """
     return _as(KEEPER, dsn(None, configured))
+
+
+def connect_member(configured: Settings | None = None) -> Connection:
+    """Connect as the login that asks for people (`MEMBER`); by itself it may read nothing.
+
+    Each transaction begins with ``SET LOCAL ROLE`` and `skyledger.people.role` of the person.
+
+    Raises
+    ------
+    DatabaseError
+        If the server is not running or does not let that login in.
+    """
+    return _as(MEMBER, dsn(None, configured))
 
 
 def _explain(configured: Settings, error: psycopg2.OperationalError) -> str:

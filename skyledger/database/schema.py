@@ -275,7 +275,9 @@ def upgrade(connection: Any, revision: str = "head", watch: Watch | None = None)
             now = state(connection)
             complete = now.revision == head() and now.replayed == wanted and revision == "head"
             if complete and watch is None:
-                connection.rollback()
+                # A restore to another server may have left roles behind.
+                cursor.execute("SELECT service.keep_roles()")
+                connection.commit()
                 return False
             cursor.execute("SET LOCAL lock_timeout = '10s'")
             cursor.execute("CREATE SCHEMA IF NOT EXISTS ledger")

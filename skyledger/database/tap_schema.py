@@ -123,10 +123,46 @@ def refresh(cursor: Any, catalogue: Catalogue) -> None:
         _replace(cursor, name, rows)
 
 
+# Tables of people stand in lists behind all that is published; each is shown to those who may
+# read it. A word of SQL, and a name that is none of ADQL's, is written as queries have to.
+_LAST = 1_000_000
+_RESERVED = ", ".join(f"'{word}'" for word in sorted(RESERVED))
+_SEEN = (
+    "u.sealedtai IS NOT NULL AND EXISTS (SELECT FROM pg_namespace AS n "
+    "JOIN pg_class AS k ON k.relnamespace = n.oid WHERE n.nspname = u.schemaname "
+    "AND k.relname = u.tablename AND has_table_privilege(k.oid, 'SELECT'))"
+)
+_SOURCES = {
+    "schemas": (
+        "SELECT schemaname, description, schemaindex FROM service.tapschema UNION ALL "
+        "SELECT DISTINCT u.schemaname, 'Tables of ' || u.personname || '.' AS description, "
+        f"{_LAST} AS schemaindex FROM service.persontable AS u WHERE {_SEEN}"
+    ),
+    "tables": (
+        "SELECT tablename, schemaname, kind, description, utype, tableindex FROM service.taptable "
+        "UNION ALL SELECT u.schemaname || '.' || u.tablename AS tablename, u.schemaname, "
+        "'user'::text AS kind, u.description, NULL::text AS utype, "
+        f"{_LAST} AS tableindex FROM service.persontable AS u WHERE {_SEEN}"
+    ),
+    "columns": (
+        "SELECT tablename, columnname, datatype, arraysize, xtype, unit, ucd, utype, description, "
+        "principal, indexed, std, columnindex, offeredtai FROM service.tapcolumn UNION ALL "
+        "SELECT u.schemaname || '.' || u.tablename AS tablename, "
+        "CASE WHEN w.columnname ~ '^[A-Za-z][A-Za-z0-9_]*$' "
+        f"AND upper(w.columnname) NOT IN ({_RESERVED}) THEN w.columnname "
+        "ELSE '\"' || replace(w.columnname, '\"', '\"\"') || '\"' END AS columnname, "
+        "w.datatype, w.arraysize, w.xtype, w.unit, w.ucd, w.utype, w.description, "
+        "false AS principal, w.isindexed, false AS std, w.columnindex, u.sealedtai "
+        "FROM service.persontable AS u JOIN service.personcolumn AS w "
+        f"USING (schemaname, tablename) WHERE {_SEEN}"
+    ),
+}
+
+
 # Columns of TAP 1.1 section 4: name, type, expression, description.
 _PUBLISHED: dict[str, tuple[str, str, tuple[tuple[str, str, str, str], ...]]] = {
     "schemas": (
-        "service.tapschema AS s",
+        f"({_SOURCES['schemas']}) AS s",
         "Schemas that can be asked.",
         (
             ("schema_name", "text", "s.schemaname", "Name of the schema."),
@@ -141,7 +177,7 @@ _PUBLISHED: dict[str, tuple[str, str, tuple[tuple[str, str, str, str], ...]]] = 
         ),
     ),
     "tables": (
-        "service.taptable AS t",
+        f"({_SOURCES['tables']}) AS t",
         "Tables that can be asked.",
         (
             ("schema_name", "text", "t.schemaname", "Schema of the table."),
@@ -158,7 +194,7 @@ _PUBLISHED: dict[str, tuple[str, str, tuple[tuple[str, str, str, str], ...]]] = 
         ),
     ),
     "columns": (
-        "service.tapcolumn AS c",
+        f"({_SOURCES['columns']}) AS c",
         "Columns of the tables that can be asked.",
         (
             ("table_name", "text", "c.tablename", "Table of the column, with its schema."),
@@ -280,6 +316,10 @@ def items() -> list[Item]:
             f"COMMENT ON COLUMN {view}.{c} IS {quote(f'{c}: {words}')};"
             for c, _, _, words in columns
         ]
-        text = f"CREATE VIEW {view} AS\nSELECT {shown}\nFROM {source};\n" + "\n".join(comments)
+        # Conditions of queries are not tried on rows that the view does not show.
+        text = (
+            f"CREATE VIEW {view} WITH (security_barrier) AS\nSELECT {shown}\nFROM {source};\n"
+            + "\n".join(comments)
+        )
         found.append(Item(view, "view", text))
     return found

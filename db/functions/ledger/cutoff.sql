@@ -18,11 +18,13 @@ BEGIN
   IF in_role IS NULL AND current_setting('role') <> 'none' THEN
     roles := roles || current_setting('role')::name;
   END IF;
-  -- Memberships are followed here: pg_has_role counts a superuser into every role.
+  -- Memberships are followed here: pg_has_role counts a superuser into every role. Those of the
+  -- login behind which people ask are not: it is a member of every person and inherits nothing.
   WITH RECURSIVE mine(role) AS (
     SELECT oid FROM pg_roles WHERE rolname = ANY(roles)
     UNION
     SELECT m.roleid FROM mine JOIN pg_auth_members AS m ON m.member = mine.role
+    WHERE m.member IS DISTINCT FROM to_regrole('skyledger_member')
   )
   SELECT max(e.delayhours) INTO hours
   FROM ledger.embargo AS e JOIN pg_roles AS r ON r.rolname = e.rolename JOIN mine ON mine.role = r.oid;
