@@ -39,11 +39,17 @@ ORBITAL = System(
 )
 # Instants of the ledger, ISO 8601, which needs no origin: on the clock of the computer.
 LEDGER = System("ledger_tai", "TIMESYS", (("timescale", "TAI"), ("refposition", "UNKNOWN")))
+# The same as Modified Julian Dates, in Rubin's names.
+LEDGER_MJD = System(
+    "ledger_mjd_tai",
+    "TIMESYS",
+    (("timeorigin", MJD_ORIGIN), ("timescale", "TAI"), ("refposition", "UNKNOWN")),
+)
 # Positions. Their epoch differs from row to row and stands in a column beside them.
 ICRS = System("icrs", "COOSYS", (("system", "ICRS"),))
 GALACTIC = System("galactic", "COOSYS", (("system", "galactic"),))
 
-SYSTEMS = {s.name: s for s in (OBSERVED, ORBITAL, LEDGER, ICRS, GALACTIC)}
+SYSTEMS = {s.name: s for s in (OBSERVED, ORBITAL, LEDGER, LEDGER_MJD, ICRS, GALACTIC)}
 _MOMENTS = ("time.epoch", "time.start", "time.end")
 _EQUATORIAL = ("pos.eq", "pos.pm", "pos.parallax")
 

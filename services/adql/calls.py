@@ -153,7 +153,9 @@ class Calls(Terms):
             distinct = "DISTINCT " if node.distinct else ""
             sql, kind = f"sum({distinct}({found.sql})::float8)", "double precision"
         ucd = {"min": "stat.min", "max": "stat.max", "avg": "stat.mean"}.get(name)
-        known = ";".join(u for u in (ucd, found.ucd) if u) if found.ucd and ucd else None
+        # A word of statistics stands behind what it is of; a mean is nobody's main position.
+        words = [w for w in (found.ucd or "").split(";") if w != "meta.main"]
+        known = ";".join([*words, ucd]) if found.ucd and ucd and ucd not in words else None
         system = None if name == "sum" else found.system
         return plain(found, sql=sql, type=kind, name=name, ucd=known, system=system)
 

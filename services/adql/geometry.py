@@ -8,6 +8,7 @@ import re
 
 from services.adql.values import RANKS, Value, of_number, quoted
 from skyledger.catalogue import GEOMETRY, REGION
+from skyledger.systems import ICRS
 
 # Frames that agree with ICRS to 0.03 arcsec.
 _FRAME = re.compile(
@@ -261,5 +262,6 @@ def at_rest(value: Value) -> Value:
         value.description,
         name=value.name,
         xtype=value.type,
+        system=ICRS.name,
         shape={"point": (2,), "circle": (3,)}.get(value.type),
     )

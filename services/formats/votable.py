@@ -12,6 +12,7 @@ from services.formats.base import Writer
 from services.formats.columns import TIMESTAMP, Field
 from services.formats.statement import ServiceDescriptor, Statement
 from skyledger.answers import ResultColumn
+from skyledger.systems import SYSTEMS
 
 VERSION = "1.4"
 _HEAD = (
@@ -49,8 +50,24 @@ def attributes(about: Field) -> dict[str, str]:
         "unit": column.unit,
         "ucd": column.ucd,
         "utype": column.utype,
+        "ref": _system_id(column.system) if column.system in SYSTEMS else None,
     }
     return {name: value or "" for name, value in known.items() if value or name == "name"}
+
+
+def _system_id(name: str | None) -> str:
+    """ID of the element of a system; no column has it, as theirs are names of columns."""
+    return f"system.{name}"
+
+
+def _systems(columns: Sequence[ResultColumn]) -> str:
+    """Return the systems that columns refer to: TIMESYS and COOSYS (VOTable 1.4, section 3)."""
+    found = dict.fromkeys(c.system for c in columns if c.system in SYSTEMS)
+    return "".join(
+        element(SYSTEMS[name].element, {"ID": _system_id(name), **dict(SYSTEMS[name].attributes)})
+        for name in found
+        if name is not None
+    )
 
 
 def element(tag: str, given: Mapping[str, str | None], content: str = "") -> str:
@@ -109,10 +126,11 @@ def table_head(writer: Writer, *, declares_null: bool = False) -> str:
     return '<TABLE name="result">\n' + "".join(listed)
 
 
-def resource_head(statement: Statement) -> str:
+def resource_head(statement: Statement, columns: Sequence[ResultColumn]) -> str:
     """Begin the document: its origin and that all is well so far."""
     inner = _info("QUERY_STATUS", "OK")
     inner += "".join(_info(name, value) for name, value in statement.said())
+    inner += _systems(columns)
     for link in statement.links:
         given = {"content-role": link.role, "title": link.title, "href": link.href}
         inner += element("LINK", given)
@@ -150,7 +168,7 @@ def _service(about: ServiceDescriptor, ids: Mapping[str, tuple[int, str]]) -> st
 
 def metadata_document(writer: Writer) -> bytes:
     """Return the document of a whole answer without its rows, as VOParquet 1.0 embeds it."""
-    text = resource_head(writer.statement) + table_head(writer)
+    text = resource_head(writer.statement, writer.columns) + table_head(writer)
     return (text + document_foot(writer.statement, writer.columns)).encode()
 
 
@@ -178,7 +196,7 @@ class VOTable(Writer):
 
     def head(self) -> Iterator[bytes]:
         """Yield everything down to the first row."""
-        text = resource_head(self.statement)
+        text = resource_head(self.statement, self.columns)
         text += table_head(self, declares_null=self.declares_null)
         yield f"{text}<DATA>{self.before}".encode()
 

@@ -10,7 +10,7 @@ from skyledger.catalogue import Catalogue, Column, ForeignKey, Table
 from skyledger.database import changes, computed, obscore, rubin, tap_schema
 from skyledger.database import metadata as md
 from skyledger.resources import db_dir
-from skyledger.systems import system_of
+from skyledger.systems import LEDGER_MJD, system_of
 
 # Names under which Rubin published its previews; see `Catalogue.aliases`.
 _RUBIN_NAMES = ("dp1", "dp02_dc2_catalogs")
@@ -225,7 +225,9 @@ def _rubin(known: dict[str, Table]) -> list[Table]:
             kind = "boolean" if column.flag else "double precision"
             if column.sql and column.sql.endswith("::real"):
                 kind = "real"
-            base = ours or Column(column.name, kind)
+            dated = ours is None and column.name.endswith("MjdTai")
+            system = LEDGER_MJD.name if dated else None
+            base = ours or Column(column.name, kind, system=system)
             columns.append(
                 replace(
                     base,
