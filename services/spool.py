@@ -14,6 +14,7 @@ from skyledger.errors import LimitError
 
 _MEMORY = 4 << 20
 _PIECE = 1 << 18
+_WORTH = 1 << 16  # bytes that are worth waking the reader; less waits for more, or the end
 
 
 class Spool:
@@ -34,8 +35,10 @@ class Spool:
         self._lock = threading.Lock()
         self._file = tempfile.SpooledTemporaryFile(_MEMORY)  # noqa: SIM115 - closed by close()
         self._closed = False
+        self._told = 0
         self.written = 0
         self.ended = False
+        self.failure: Exception | None = None
 
     def write(self, data: bytes) -> None:
         """Append bytes.
@@ -58,10 +61,13 @@ class Spool:
             self._file.seek(self.written)
             self._file.write(data)
             self.written += len(data)
-        self._tell()
+        if self.written - self._told >= _WORTH:
+            self._told = self.written
+            self._tell()
 
-    def end(self) -> None:
-        """Say that nothing more will come."""
+    def end(self, failure: Exception | None = None) -> None:
+        """Say that nothing more will come, and why if that is not as it should be."""
+        self.failure = failure
         self.ended = True
         self._tell()
 
@@ -72,8 +78,8 @@ class Spool:
             self.close()
 
     async def first(self) -> None:
-        """Wait until there are bytes, or there will be none."""
-        while not self.written and not self.ended:
+        """Wait until there are bytes worth sending, or there will be none."""
+        while not self._told and not self.ended:
             await self._news.wait()
             self._news.clear()
 
@@ -93,6 +99,12 @@ class Spool:
             if not piece:
                 await self._news.wait()
                 self._news.clear()
+
+    def whole(self) -> bytes:
+        """All bytes, once there will be no more."""
+        with self._lock:
+            self._file.seek(0)
+            return self._file.read()
 
     def close(self) -> None:
         """Throw the bytes away; the next `write` fails."""

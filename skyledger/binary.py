@@ -37,6 +37,19 @@ Chunk = dict[str, Any]
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _CHUNK = 2 << 20  # bytes of COPY that are decoded at a time
+_OIDS = {
+    "boolean": 16,
+    "bytea": BYTES,
+    "bigint": 20,
+    "smallint": 21,
+    "integer": 23,
+    "real": 700,
+    "double precision": 701,
+    "timestamp": 1114,
+}
+_OIDS |= {f"{name}[]": array for name, oid in _OIDS.items()
+          for array, element in ARRAYS.items() if element == oid}  # fmt: skip
+_OIDS |= {"text": TEXT, "text[]": TEXTS}
 # Types that are sent as another one: numeric as double precision, the others as text.
 _CAST = {1700: (701, "double precision")} | dict.fromkeys(
     (18, 19, 114, 1042, 1043, 1082, 2950, 3802), (TEXT, "text")
@@ -54,9 +67,8 @@ class _Sink(io.RawIOBase):
         names: Sequence[str],
         oids: Sequence[int],
         take: Callable[[list[Piece]], None],
-        size: int,
     ) -> None:
-        self.columns = Columns(names, oids, size)
+        self.columns = Columns(names, oids)
         self.take = take
         self.begun = False
         self.told = False
@@ -115,19 +127,38 @@ def _described(cursor: Any, query: str) -> tuple[list[str], list[int], str]:
     return names, types, f"SELECT {', '.join(listed)} FROM ({query}\n) AS asked"
 
 
+def _promised(query: str, types: Sequence[str]) -> tuple[list[str], list[int], str]:
+    """Return the same for a query whose types are known: the server need not be asked.
+
+    It keeps the promise: a cast to the type that a column has costs nothing, and where it is
+    another one the value is converted or the query refused, never misread.
+    """
+    names = [f"k{number}" for number in range(1, len(types) + 1)]
+    listed, oids = [], []
+    for name, given in zip(names, types, strict=True):
+        known = given if given in _OIDS else "text"
+        listed.append(f"{name}::{known}")
+        oids.append(_OIDS[known])
+    taken = ", ".join(names)
+    return names, oids, f"SELECT {', '.join(listed)} FROM ({query}\n) AS asked({taken})"
+
+
 def _pieces(
     connection: Any,
     query: str,
     parameters: Any,
     chunk: int,
     take: Callable[[list[str], list[Piece]], None],
+    types: Sequence[str] | None = None,
 ) -> None:
     """Run a query and hand on names and pieces of its columns."""
     with connection.cursor() as cursor:
         if parameters is not None:
             query = cursor.mogrify(query, parameters).decode()
-        names, oids, copied = _described(cursor, query)
-        sink = _Sink(names, oids, lambda found: take(names, found), chunk)
+        names, oids, copied = (
+            _described(cursor, query) if types is None else _promised(query, types)
+        )
+        sink = _Sink(names, oids, lambda found: take(names, found))
         # The buffer is compiled code: no Python runs for a row.
         buffer = io.BufferedWriter(sink, chunk)
         try:
@@ -150,6 +181,7 @@ def stream(
     parameters: Any = None,
     *,
     chunk: int = _CHUNK,
+    types: Sequence[str] | None = None,
 ) -> None:
     """Run a query and hand its rows on in chunks, in bounded memory.
 
@@ -167,6 +199,10 @@ def stream(
         Values of ``%s`` or ``%(name)s``, as in ``cursor.execute``.
     chunk
         Bytes of the answer that are decoded at a time.
+    types
+        Types of the columns (``bigint``, ``real[]`` ...; others are sent as text) if they are
+        known. The query is then planned once instead of twice, its columns may have any names, and
+        the chunks call them ``k1``, ``k2`` ...
 
     Raises
     ------
@@ -181,7 +217,7 @@ def stream(
     def wrapped(names: list[str], found: list[Piece]) -> None:
         consume({name: _masked(*piece) for name, piece in zip(names, found, strict=True)})
 
-    _pieces(connection, query, parameters, chunk, wrapped)
+    _pieces(connection, query, parameters, chunk, wrapped, types)
 
 
 def _nowhere(piece: Piece) -> bool:

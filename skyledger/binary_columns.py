@@ -26,6 +26,7 @@ FIXED: dict[int, str] = {
     701: "<f8",
     1114: "<i8",
 }
+_WIDTH = {oid: np.dtype(name).itemsize for oid, name in FIXED.items()}
 BYTES, TEXT, TEXTS = 17, 25, 1009
 # OID of an array type: that of its elements.
 ARRAYS = {1000: 16, 1005: 21, 1007: 23, 1016: 20, 1021: 700, 1022: 701, 1115: 1114}
@@ -246,32 +247,39 @@ _READ: dict[int, Callable[[memoryview], Any]] = {TEXT: _text, BYTES: bytes, TEXT
 class Columns:
     """Decoder of blocks of whole rows; its memory is used again for every block."""
 
-    def __init__(self, names: Sequence[str], oids: Sequence[int], size: int) -> None:
+    def __init__(self, names: Sequence[str], oids: Sequence[int]) -> None:
         self.names, self.oids = names, oids
-        widths = [np.dtype(FIXED[oid]).itemsize if oid in FIXED else 0 for oid in oids]
+        self.width = np.array([_WIDTH.get(oid, 0) for oid in oids], dtype=np.int64)
+        self.others = np.flatnonzero(self.width == 0)
+        self.size = -1
+
+    def _room(self, size: int) -> None:
+        """Make room for blocks of so many bytes; a small answer gets a small one."""
+        widths = self.width.tolist()
         # As many rows as a block can have. A step of 64 bytes more than whole pages between
         # columns: multiples of a page would all compete for the same lines of the cache.
-        rows = 1024 * (size // (2 + 4 * len(oids)) // 1024 + 1) + 16
-        self.width = np.array(widths, dtype=np.int64)
-        self.base = np.zeros(len(oids), dtype=np.int64)
+        rows = 1024 * (size // (2 + 4 * len(widths)) // 1024 + 1) + 16
+        self.base = np.zeros(len(widths), dtype=np.int64)
         buffer = np.empty(rows * sum(widths), dtype=np.uint8)
-        self.raw: list[Any] = [None] * len(oids)
+        self.raw: list[Any] = [None] * len(widths)
         begin = 0
-        for j in sorted(range(len(oids)), key=lambda j: -widths[j]):  # the widest: all are aligned
+        for j in sorted(range(len(widths)), key=lambda j: -widths[j]):  # the widest: all aligned
             if widths[j]:
                 self.base[j] = begin // widths[j]
                 end = begin + rows * widths[j]
                 self.raw[j] = buffer[begin:end].view(f"u{widths[j]}")
                 begin = end
         self.views = [buffer[: len(buffer) // w * w].view(f"u{w}") for w in (1, 2, 4, 8)]
-        others = np.flatnonzero(self.width == 0)
-        self.base[others] = np.arange(len(others))
-        self.at = np.empty((len(others), rows), dtype=np.int64)
-        self.length = np.empty((len(others), rows), dtype=np.int64)
-        self.gone = np.zeros((len(oids), rows), dtype=bool)
+        self.base[self.others] = np.arange(len(self.others))
+        self.at = np.empty((len(self.others), rows), dtype=np.int64)
+        self.length = np.empty((len(self.others), rows), dtype=np.int64)
+        self.gone = np.zeros((len(widths), rows), dtype=bool)
+        self.size = size
 
     def decoded(self, block: Any, begin: int) -> tuple[int, list[Piece]]:
         """Return the number of rows of a block, and their columns."""
+        if len(block) > self.size:
+            self._room(max(len(block), 2 * self.size))
         data = np.frombuffer(block, dtype=np.uint8)
         nulls = np.zeros(len(self.oids), dtype=np.int64)
         n, bad = _rows(

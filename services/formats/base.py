@@ -26,7 +26,8 @@ class Writer(ABC):
     def __init__(self, columns: Sequence[ResultColumn], statement: Statement) -> None:
         names = unique([column.name for column in columns])
         self.columns = tuple(
-            replace(column, name=name) for column, name in zip(columns, names, strict=True)
+            column if column.name == name else replace(column, name=name)
+            for column, name in zip(columns, names, strict=True)
         )
         self.fields = fields(self.columns)
         self.statement = statement
@@ -50,6 +51,9 @@ class Writer(ABC):
         """Yield the rows of a chunk."""
         values = list(chunk.values())
         n = len(values[0]) if values else 0
+        if 0 < n <= _BLOCK:
+            yield from self.block(values, n)
+            return
         for start in range(0, n, _BLOCK):
             part = slice(start, start + _BLOCK)
             yield from self.block([v[part] for v in values], min(_BLOCK, n - start))

@@ -42,6 +42,8 @@ def _written(about: Field, data: Any, gone: Any, style: Style) -> pa.Array:
     found = pa.array(data, mask=gone).cast(pa.string())
     if about.integer:
         return found
+    if (np.isfinite(data) & (data != 0)).all():
+        return found
     special = ~np.isfinite(data) | ((data == 0) & np.signbit(data))
     special &= ~gone
     if special.any():

@@ -5,6 +5,7 @@ read; the answer states the instant, and the same query at that instant gives th
 (design sections 5 and 10; GEN-19..21).
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -101,9 +102,12 @@ class Answering:
         self.outcome = outcome
         self.seconds = seconds
         self._ended = False
+        self._cancelling = threading.Lock()
 
-    def write(self, sink: Callable[[bytes], Any]) -> None:
+    def write(self, sink: Callable[[bytes], Any], ended: Callable[[], None] = lambda: None) -> None:
         """Run the query and hand the answer to ``sink``, piece by piece.
+
+        ``ended`` is called when it is complete, before the session is made ready for others.
 
         Raises
         ------
@@ -118,28 +122,35 @@ class Answering:
             except psycopg2.Error as error:
                 raise _sentence(error, connection, self.seconds) from error
             finally:
-                self.outcome.cancel = lambda: None
+                with self._cancelling:  # or it would end what another one asks in this session
+                    self.outcome.cancel = lambda: None
+                    self._ended = True
+            ended()
 
     def _cancel(self, connection: Any) -> None:
-        self._ended = True
-        connection.cancel()
+        with self._cancelling:
+            if not self._ended:
+                connection.cancel()
 
     def _write(self, connection: Any, form: formats.Format, sink: Callable[[bytes], Any]) -> None:
-        database = session.settle(connection, self.asked.database)
+        database = self.asked.database
+        if database.instant is not None or database.reference is not None:
+            database = session.settle(connection, database)
         # Read-write until the uploads are there; the query itself cannot write.
         session.begin(
             connection, isolation_level="REPEATABLE READ", readonly=not self.uploads
         )  # fmt: skip
+        limits = (
+            "SET LOCAL search_path = science, public; "
+            f"SET LOCAL statement_timeout = {int(self.seconds * 1000)}; "
+        )
         with connection.cursor() as cursor:
-            instant, written = _instant(cursor, database)
+            instant, written = _instant(cursor, database, "" if self.uploads else limits)
             self.outcome.instant = instant
             catalogue = self.service.catalogue().within(database.name)
             if self.uploads:
                 catalogue = catalogue.plus(*(take(connection, u) for u in self.uploads))
-            cursor.execute(
-                "SET LOCAL search_path = science, public; SET TRANSACTION READ ONLY; "
-                f"SET LOCAL statement_timeout = {int(self.seconds * 1000)}"
-            )
+                cursor.execute(f"{limits}SET TRANSACTION READ ONLY")
             limit, translated = self._translated(catalogue, instant, written=written)
         statement = formats.Statement(
             database=database.name, instant=instant, query=self.asked.query
@@ -155,7 +166,8 @@ class Answering:
             if limit == 0:
                 return
             try:
-                binary.stream(connection, translated.sql, take)
+                types = [column.type for column in translated.columns]
+                binary.stream(connection, translated.sql, take, types=types)
             except psycopg2.Error as error:
                 raise _sentence(error, connection, self.seconds) from error
 
@@ -178,15 +190,18 @@ class Answering:
         return limit, found
 
 
-def _instant(cursor: Any, database: VirtualDatabase) -> tuple[datetime, bool]:
+def _instant(cursor: Any, database: VirtualDatabase, limits: str) -> tuple[datetime, bool]:
     """Instant of the query (TAI), and whether it has to be written into the query.
 
-    The current rows are those of the horizon in the snapshot that this statement opens.
+    The current rows are those of the horizon in the snapshot that this statement opens. ``limits``
+    go with it, so that the server is asked once.
     """
     cursor.execute(
-        "SELECT ledger.horizon(), has_schema_privilege('prompt_live', 'USAGE')"
-    )  # fmt: skip
-    horizon, live = cursor.fetchone()
+        limits + "SELECT ledger.settle(%s), ledger.horizon(), "
+        "has_schema_privilege('prompt_live', 'USAGE')",
+        (database.name,),
+    )
+    _, horizon, live = cursor.fetchone()
     if database.instant is not None:
         return database.instant, True
     if horizon is None:

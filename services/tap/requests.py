@@ -67,7 +67,8 @@ class BodyLimits:
             if complete:  # nothing more will come but the end of the connection
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), self.patience)
+                async with asyncio.timeout(self.patience):  # unlike wait_for without a task
+                    message = await receive()
             except TimeoutError:
                 raise HTTPException(
                     408, f"the request came to a halt for {self.patience:g} s; send it again"

@@ -34,6 +34,7 @@ from skyledger.errors import NotFoundError, UsageError
 from skyledger.virtual import VirtualDatabase
 
 _WAIT = 9.0  # s that a request for a job may hang: clients give up after ten
+_WHOLE = 1 << 18  # bytes of an answer that is sent in one piece if it is complete
 _XML = "text/xml"
 
 
@@ -55,7 +56,7 @@ class Streamed(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the query and send what it gives."""
         spool = Spool(asyncio.get_running_loop(), self.most)
-        task = self.start(spool)
+        self.start(spool)
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             first = asyncio.ensure_future(spool.first())
@@ -63,22 +64,28 @@ class Streamed(Response):
             if not first.done():
                 first.cancel()
                 return
-            if not spool.written:  # nothing came: the reason is in the outcome
-                await refusal(await asyncio.wrap_future(task))(scope, receive, send)
+            if spool.failure is not None:  # nothing is sent yet: a status can tell it
+                await refusal(spool.failure)(scope, receive, send)
                 return
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            headers = self.raw_headers
+            if spool.ended and spool.written <= _WHOLE:
+                headers = [*headers, (b"content-length", b"%d" % spool.written)]
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await send({"type": "http.response.body", "body": spool.whole()})
+                return
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
             async for piece in spool.pieces():
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 if gone.done():
                     return
             # Where a failure cannot be told the transfer breaks off, which is better than rows that
             # look like all there are.
-            if self.tells_failure or await asyncio.wrap_future(task) is None:
+            if self.tells_failure or spool.failure is None:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             gone.cancel()
             spool.close()
-            if not task.done():
+            if not spool.ended:
                 self.outcome.cancel()
 
 

@@ -1,6 +1,5 @@
 """The TAP service of one database: its sessions, threads, limits and what can be asked."""
 
-import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from services.spool import Spool
 from services.tap import parameters, vosi
 from services.tap.answering import Answering, Outcome, Upload
 from services.tap.jobs import Job
+from services.tap.log import QueryLog
 from services.tap.worker import Workers
 from skyledger import settings, virtual
 from skyledger.database import connection as connections
@@ -71,18 +71,21 @@ class TapService:
         self.readers = Pool(partial(connections.connect_reader, configured), sessions)
         self.keepers = Pool(keeper, 8)
         self.threads = ThreadPoolExecutor(sessions + 8, "request")
+        self.log = QueryLog(self.kept)
         self.workers = Workers(keeper, self._run_job, folder, workers)
         self._catalogue: tuple[float, adql.Catalogue] | None = None
         self._making = threading.Lock()
 
     def start(self) -> None:
         """Start to run jobs."""
+        self.log.start()
         self.workers.start()
 
     def stop(self) -> None:
         """Stop running jobs and close the sessions."""
         self.workers.stop()
         self.threads.shutdown(wait=False, cancel_futures=True)
+        self.log.stop()
         self.readers.close()
         self.keepers.close()
 
@@ -110,22 +113,23 @@ class TapService:
     def answer(
         self, asked: parameters.QueryRequest, uploads: list[Upload], spool: Spool,
         outcome: Outcome, *, door: str, client: str,
-    ) -> Exception | None:  # fmt: skip
-        """Answer a query into a spool; returns why there is no answer, if there is none."""
+    ) -> None:  # fmt: skip
+        """Answer a query into a spool; why there is no answer, if there is none, is told to it."""
         started = monotonic()
-        failed: Exception | None = None
+
+        def ended(failed: Exception | None = None) -> None:
+            outcome.size = spool.written
+            self.log.put(asked, outcome, door, client, monotonic() - started)
+            spool.end(failed)
+
         try:
-            Answering(self, asked, uploads, outcome, self.sync_seconds).write(spool.write)
+            Answering(self, asked, uploads, outcome, self.sync_seconds).write(spool.write, ended)
         except BrokenPipeError:
             outcome.status, outcome.message = "ABORTED", "the client has gone"
+            ended()
         except Exception as error:  # noqa: BLE001 - said to the client
-            failed = error
             outcome.status, outcome.message = "ERROR", " ".join(str(error).split())
-        finally:
-            spool.end()
-            outcome.size = spool.written
-            self.log(asked, outcome, door, client, monotonic() - started)
-        return failed
+            ended(error)
 
     def _run_job(
         self, job: Job, uploads: list[tuple[str, str | None, bytes]], path: Path, outcome: Outcome
@@ -154,24 +158,4 @@ class TapService:
             return str(form.media_type)
         finally:
             if asked is not None:
-                self.log(asked, outcome, "async", f"job {job.job_id}", monotonic() - started)
-
-    def log(
-        self, asked: parameters.QueryRequest, outcome: Outcome, door: str, client: str,
-        seconds: float,
-    ) -> None:  # fmt: skip
-        """Keep a line about a query; a database that is gone is no reason to fail."""
-        with contextlib.suppress(SkyledgerError, psycopg2.Error):
-            self.kept(
-                lambda cursor: cursor.execute(
-                    "INSERT INTO service.querylog (queryid, client, door, databasename, "
-                    "instanttai, query, startedtai, seconds, nrows, nbytes, status, message) "
-                    "VALUES (nextval('service.query_id'), %s, %s, %s, %s, %s, "
-                    "science.tai_now() - %s * interval '1 second', %s, %s, %s, %s, %s)",
-                    (
-                        client[:500].replace("\0", ""), door, str(asked.database),
-                        outcome.instant, asked.query.replace("\0", "�"), seconds, seconds,
-                        outcome.rows, outcome.size, outcome.status, outcome.message,
-                    ),
-                )
-            )  # fmt: skip
+                self.log.put(asked, outcome, "async", f"job {job.job_id}", monotonic() - started)

@@ -206,11 +206,11 @@ def test_an_error_of_the_server_ends_the_answer(connection):
     ],
 )
 def test_a_torn_answer_is_not_believed(row, place):
-    sink = binary._Sink(["a"], [23], lambda _: None, 1 << 20)
+    sink = binary._Sink(["a"], [23], lambda _: None)
     with pytest.raises(DataRejectedError, match=rf"row \d of .* cannot be read at {place}:"):
         sink.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + row)
     with pytest.raises(DataRejectedError, match="cannot be read at its beginning"):
-        binary._Sink(["a"], [23], lambda _: None, 1).write(b"1\n")
+        binary._Sink(["a"], [23], lambda _: None).write(b"1\n")
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,70 @@ def test_a_torn_answer_is_not_believed(row, place):
     ],
 )
 def test_a_torn_array_is_not_believed(array):
-    sink = binary._Sink(["a"], [1021], lambda _: None, 1 << 20)
+    sink = binary._Sink(["a"], [1021], lambda _: None)
     row = b"\0\1" + len(array).to_bytes(4, "big") + array
     with pytest.raises(DataRejectedError, match="row 0 of the answer cannot be read at a:"):
         sink.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + row)
+
+
+@given(rows=st.lists(ROW, max_size=5))
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_promised_types_bring_the_same_values_in_one_plan(connection, rows):
+    empty = "SELECT " + ", ".join(f"NULL::{kind}" for kind in VALUES) + " WHERE false"
+    marks = "SELECT " + ", ".join(f"(%s)::{kind}" for kind in VALUES)
+    with connection.cursor() as cursor:
+        selects = [cursor.mogrify(marks, row).decode() for row in rows] or [empty]
+    query = " UNION ALL ".join(selects)
+    named = f"SELECT * FROM ({query}) AS t ({', '.join(f'c{j}' for j in range(len(VALUES)))})"
+    asked = binary.rows(connection, named)
+    told = []
+    binary.stream(connection, query, told.append, types=list(VALUES))  # the names are all alike
+    (given_,) = told
+    assert list(given_) == [f"k{j + 1}" for j in range(len(VALUES))]
+    for one, other in zip(asked.values(), given_.values(), strict=True):
+        assert one.dtype == other.dtype
+        assert np.array_equal(np.ma.getmaskarray(one), np.ma.getmaskarray(other))
+        if one.dtype == object:
+            assert one.tolist() == other.tolist()
+        else:
+            assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "wanted"),
+    [
+        ("SELECT 7.0::float8", "bigint", 7),  # both have eight bytes
+        ("SELECT 7::bigint", "double precision", 7.0),
+        ("SELECT 7", "bigint", 7),
+        ("SELECT ARRAY[7, 8]", "real[]", [7.0, 8.0]),
+        ("SELECT date '2026-01-02'", "timestamp", np.datetime64("2026-01-02", "us")),
+        ("SELECT date '2026-01-02'", "date", "2026-01-02"),
+        ("SELECT 1.5::numeric", "double precision", 1.5),
+        ("SELECT 'x'::varchar(3)", "text", "x"),
+    ],
+)
+def test_a_type_that_is_not_as_promised_is_converted(connection, query, kind, wanted):
+    told = []
+    binary.stream(connection, query, told.append, types=[kind])
+    assert np.array_equal(told[0]["k1"][0], wanted)
+
+
+def test_a_promise_that_cannot_be_kept_is_refused(connection):
+    with pytest.raises(psycopg2.Error, match="cannot cast type bytea to bigint"):
+        binary.stream(connection, "SELECT 'x'::bytea", lambda _: None, types=["bigint"])
+    connection.rollback()
+    with pytest.raises(psycopg2.Error, match="2 columns specified"):
+        binary.stream(connection, "SELECT 1", lambda _: None, types=["integer"] * 2)
+
+
+def test_promised_types_keep_the_order_of_the_query(connection):
+    told = []
+    query = (
+        "SELECT mod(k * 7919, 10007) AS x, k FROM generate_series(1, 10006) AS k ORDER BY x DESC"
+    )
+    binary.stream(connection, query, told.append, types=["integer", "integer"], chunk=5000)
+    assert len(told) > 10
+    found = np.concatenate([np.ma.getdata(chunk["k1"]) for chunk in told])
+    assert found.tolist() == list(range(10006, 0, -1))

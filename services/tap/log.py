@@ -1,0 +1,114 @@
+"""The log of queries: a line for each, written without anybody waiting for it."""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from psycopg2.extras import execute_values
+
+from services.tap.answering import Outcome
+from services.tap.parameters import QueryRequest
+
+_LOG = logging.getLogger(__name__)
+_MOST = 500  # lines of one transaction; as many may wait, then queries wait for the log
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is kept of a query that has ended at ``ended`` (of the monotonic clock)."""
+
+    asked: QueryRequest
+    outcome: Outcome
+    door: str
+    client: str
+    seconds: float
+    ended: float
+
+
+class QueryLog:
+    """Writes lines in a thread, all that have come meanwhile in one transaction.
+
+    Parameters
+    ----------
+    kept
+        Does ``work(cursor)`` in a session of the service, and commits.
+    """
+
+    def __init__(self, kept: Callable[[Callable[[Any], Any]], Any]) -> None:
+        self._kept = kept
+        self._lines: queue.Queue[Line | None] = queue.Queue(_MOST)
+        self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is left and end."""
+        if self._thread.is_alive():
+            self._lines.put(None)
+            self._thread.join(timeout=10)
+
+    def put(
+        self, asked: QueryRequest, outcome: Outcome, door: str, client: str, seconds: float
+    ) -> None:
+        """Keep a line; waits only while the log is as far behind as it may be."""
+        self._lines.put(Line(asked, outcome, door, client, seconds, monotonic()))
+
+    def _write(self) -> None:
+        last = False
+        while not last:
+            lines = [self._lines.get()]
+            while len(lines) < _MOST:
+                try:
+                    lines.append(self._lines.get_nowait())
+                except queue.Empty:
+                    break
+            last = None in lines
+            self._keep([line for line in lines if line is not None])
+
+    def _keep(self, lines: list[Line]) -> None:
+        """Write lines; a database that is gone is no reason to fail."""
+        if not lines:
+            return
+        now = monotonic()
+        rows = [
+            (
+                _plain(line.client[:500]), line.door, _plain(str(line.asked.database)),
+                line.outcome.instant, _plain(line.asked.query), line.seconds + now - line.ended,
+                line.seconds, line.outcome.rows, line.outcome.size, line.outcome.status,
+                _plain(line.outcome.message),
+            )
+            for line in lines
+        ]  # fmt: skip
+        try:
+            self._kept(
+                lambda cursor: execute_values(
+                    cursor,
+                    "INSERT INTO service.querylog (queryid, client, door, databasename, "
+                    "instanttai, query, startedtai, seconds, nrows, nbytes, status, message) "
+                    "VALUES %s",
+                    rows,
+                    "(nextval('service.query_id'), %s, %s, %s, %s, %s, "
+                    "science.tai_now() - %s * interval '1 second', %s, %s, %s, %s, %s)",
+                    page_size=_MOST,
+                )
+            )
+        except Exception as error:  # noqa: BLE001 - the next lines are kept again
+            if len(lines) > 1:  # one that cannot be kept must not take the others with it
+                for line in lines:
+                    self._keep([line])
+                return
+            _LOG.warning(
+                "a line of the log of queries is lost (%s): %s", " ".join(str(error).split()),
+                lines[0].asked.query[:200],
+            )  # fmt: skip
+
+
+def _plain(text: str | None) -> str | None:
+    """Text as PostgreSQL can keep it."""
+    return None if text is None else text.replace("\0", "\ufffd")

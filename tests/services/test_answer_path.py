@@ -1,0 +1,107 @@
+"""What happens around an answer: who waits for what, and what is left behind."""
+
+import logging
+import time
+from contextlib import closing
+from dataclasses import replace
+
+import httpx
+import psycopg2
+import pytest
+from small_survey import SOURCES, serving
+
+from services.tap.answering import Outcome
+from services.tap.log import QueryLog
+from services.tap.parameters import QueryRequest
+from skyledger.virtual import VirtualDatabase
+
+ASKED = QueryRequest(VirtualDatabase("prompt"), "SELECT 1 AS logged FROM DIAObject", 1, None)
+
+
+@pytest.fixture
+def kept(service):
+    """Do work in a session of the database and commit."""
+    connection = psycopg2.connect(service.dsn)
+
+    def work(function):
+        with connection, connection.cursor() as cursor:
+            return function(cursor)
+
+    with closing(connection):
+        yield work
+
+
+def lines(kept, like):
+    """Return client, seconds and query of the lines of a client."""
+
+    def look(cursor):
+        cursor.execute(
+            "SELECT client, query, message, extract(epoch FROM science.tai_now() - startedtai) "
+            "FROM service.querylog WHERE client LIKE %s ORDER BY queryid",
+            (like,),
+        )
+        return cursor.fetchall()
+
+    return kept(look)
+
+
+def test_every_line_is_in_the_log_once_the_service_has_ended(kept):
+    log = QueryLog(kept)
+    log.start()
+    for number in range(1300):
+        log.put(ASKED, Outcome(), "sync", f"many {number:04}", 5.0)
+    log.stop()
+    found = lines(kept, "many %")
+    assert [line[0] for line in found] == [f"many {number:04}" for number in range(1300)]
+    assert all(5 <= line[3] < 60 for line in found)
+
+
+def test_a_line_that_cannot_be_kept_takes_no_other_with_it(kept, caplog):
+    log = QueryLog(kept)
+    for client, query, message in (
+        ("strange 1", "SELECT 1", None),
+        ("strange 2", "SELECT '\0' AS nothing", "a \0 in a message"),
+        ("strange 3", "SELECT '\udc80'", None),  # half a character: not UTF-8
+        ("strange 4", "SELECT 4", None),
+    ):
+        log.put(replace(ASKED, query=query), Outcome(message=message), "sync", client, 0.1)
+    with caplog.at_level(logging.WARNING, "services.tap.log"):
+        log.start()
+        log.stop()
+    found = lines(kept, "strange %")
+    assert [line[0] for line in found] == ["strange 1", "strange 2", "strange 4"]
+    assert found[1][1:3] == ("SELECT '\ufffd' AS nothing", "a \ufffd in a message")
+    assert [record.getMessage()[:30] for record in caplog.records] == [
+        "a line of the log of queries is lost"[:30]
+    ]
+
+
+def test_small_answers_have_a_length_and_large_ones_are_streamed(service):
+    small = service.ask("SELECT COUNT(*) AS n FROM DIASource")
+    assert int(small.headers["content-length"]) == len(small.content)
+    crossed = "SELECT a.*, b.diaSourceId AS other FROM DIASource AS a CROSS JOIN DIASource AS b"
+    large = service.ask(crossed)
+    assert "content-length" not in large.headers
+    assert large.text.count("\r\n") == (3 * SOURCES) ** 2 + 1
+
+
+def test_clients_that_leave_do_not_end_the_queries_of_others(service, tmp_path):
+    with serving(service.dsn, tmp_path, sessions=1) as (address, _):
+        asked = {"LANG": "ADQL", "FORMAT": "csv"}
+        short = asked | {"QUERY": "SELECT COUNT(*) AS n FROM DIASource"}
+        heavy = asked | {
+            "QUERY": "SELECT COUNT(*) AS n FROM DIASource AS a CROSS JOIN DIASource AS b "
+            "CROSS JOIN DIASource AS c CROSS JOIN DIASource AS d"
+        }
+        for _ in range(6):
+            # The same session serves one client after the other. One leaves in the midst of a
+            # query, one as soon as it has its answer; the next must get its own.
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(f"{address}/tap/prompt/sync", data=heavy, timeout=0.1)
+            for _ in range(3):
+                response = httpx.post(f"{address}/tap/prompt/sync", data=short, timeout=30)
+                assert (response.status_code, response.text.split()[1:]) == (
+                    200,
+                    [str(3 * SOURCES)],
+                )
+            time.sleep(0.01)
