@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ingest.copy import as_file, encode
+from services.uploads.copy import CopyStream
 from skyledger.dictionary import Column
 from skyledger.errors import DataRejectedError
 
@@ -153,3 +154,61 @@ def test_arrays_of_another_shape_are_refused():
 def test_a_value_too_large_for_real_becomes_infinite_and_is_left_to_validation(connection):
     rows = round_trip(connection, [column("a", "real")], [np.array([1e300, 1.0])])
     assert rows == [(np.inf,), (1.0,)]
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.none() | st.lists(st.none() | st.integers(-(2**31), 2**31 - 1), max_size=5),
+            st.none() | st.lists(st.none() | TEXT, max_size=4),
+            st.none() | TEXT,
+            st.none() | st.integers(-(2**15), 2**15 - 1),
+        ),
+        max_size=20,
+    ),
+    cut=st.integers(0, 20),
+)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_what_people_send_comes_back_hole_by_hole(connection, rows, cut):
+    """Arrays of any length, in two chunks; an array of NULLs alone is NULL."""
+    types = ["integer[]", "text[]", "text", "smallint"]
+
+    def column(values, make):
+        boxed = np.empty(len(values), dtype=object)
+        for k, value in enumerate(values):
+            boxed[k] = make(value)
+        return np.ma.MaskedArray(boxed, mask=[v is None for v in values])
+
+    def numbers(value):
+        if value is None:
+            return None
+        holes = [v is None for v in value]
+        return np.ma.MaskedArray(np.array([v or 0 for v in value], dtype=np.int32), mask=holes)
+
+    def chunk(part):
+        whole = [r[3] for r in part]
+        return [
+            column([r[0] for r in part], numbers),
+            column([r[1] for r in part], lambda v: v),
+            column([r[2] for r in part], lambda v: v),
+            np.ma.MaskedArray(
+                np.array([v or 0 for v in whole], dtype=np.int16), mask=[v is None for v in whole]
+            ),
+        ]
+
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.copied")
+        listed = ", ".join(f"c{k} {t}" for k, t in enumerate(types))
+        cursor.execute(f"CREATE TEMP TABLE copied ({listed})")
+        stream = CopyStream(types, [chunk(p) for p in (rows[:cut], rows[cut:])])
+        cursor.copy_expert("COPY copied FROM STDIN (FORMAT binary)", stream)
+        cursor.execute("SELECT * FROM copied")
+        found = cursor.fetchall()
+    nothing = lambda v: v is None or (len(v) > 0 and all(x is None for x in v))  # noqa: E731
+    wanted = [(None if nothing(r[0]) else r[0], r[1], r[2], r[3]) for r in rows]
+    assert found == wanted
