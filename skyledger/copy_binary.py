@@ -181,7 +181,7 @@ def _put_arrays(
         if null[i]:
             at[i] = _put_word(out, p, NULL)
             while e < end:
-                q += wide if wide else np.uint64(sizes[e])
+                q += wide or np.uint64(sizes[e])
                 e += one
             continue
         p = _put_word(out, p, lengths[i])
@@ -195,7 +195,7 @@ def _put_arrays(
             p = _put_word(out, p, count)
             p = _put_word(out, p, 1)
         while e < end:
-            size = wide if wide else np.uint64(sizes[e])
+            size = wide or np.uint64(sizes[e])
             if holes[e]:
                 p = _put_word(out, p, NULL)
             else:

@@ -16,19 +16,9 @@ from numpy.typing import NDArray
 
 from skyledger.answers import ResultColumn
 from skyledger.errors import DataRejectedError
+from skyledger.votable_types import NUMBERS, SHAPES, TIMESTAMP, votable_type
 
-_NUMBERS = {
-    "smallint": "i2",
-    "integer": "i4",
-    "bigint": "i8",
-    "real": "f4",
-    "double precision": "f8",
-    "numeric": "f8",
-}
-# Shapes of DALI 1.1: arraysize and xtype.
-_SHAPES = {"spoint": ("2", "point"), "scircle": ("3", "circle"), "spoly": ("*", "polygon")}
-
-TIMESTAMP = 26  # characters of an ISO 8601 timestamp with microseconds
+_PLAIN = " without time zone"
 
 
 @dataclass(frozen=True)
@@ -56,26 +46,27 @@ class Field:
         return int(np.iinfo(self.code).min)
 
 
-def _length(arraysize: str | None) -> int:
+def _length(arraysize: str) -> int:
     """Elements of arrays of a declared shape such as ``3`` or ``3x2``; 0 for any number."""
-    sizes = (arraysize or "*").split("x")
+    sizes = arraysize.split("x")
     return math.prod(map(int, sizes)) if all(size.isdigit() for size in sizes) else 0
 
 
 def field(column: ResultColumn) -> Field:
     """Kind of a column by its PostgreSQL type; a type without a kind of its own is text."""
     name = column.type
-    if name in _SHAPES:
-        size, xtype = _SHAPES[name]
-        return Field(column, "number", "f8", 0 if size == "*" else int(size), xtype)
+    _, size, xtype = votable_type(name, column.arraysize, column.xtype)
     element = name.removesuffix("[]")
-    if element in _NUMBERS or element == "boolean":
-        kind, code = ("number", _NUMBERS[element]) if element in _NUMBERS else ("boolean", "b1")
-        length = _length(column.arraysize) if name.endswith("[]") else None
-        return Field(column, kind, code, length, column.xtype)
-    if name in {"timestamp", "timestamp without time zone"}:
-        return Field(column, "timestamp", "", None, column.xtype or "timestamp")
-    return Field(column, "bytes" if name == "bytea" else "text", "", None, column.xtype)
+    if name in SHAPES:
+        kind, code = "number", "f8"
+    elif element in NUMBERS:
+        kind, code = "number", NUMBERS[element][1]
+    elif element == "boolean":
+        kind, code = "boolean", "b1"
+    else:
+        kind = {"timestamp": "timestamp", "bytea": "bytes"}.get(name.removesuffix(_PLAIN), "text")
+        return Field(column, kind, "", None, xtype)
+    return Field(column, kind, code, None if size is None else _length(size), xtype)
 
 
 def unique(names: Sequence[str]) -> list[str]:

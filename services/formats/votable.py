@@ -1,7 +1,6 @@
 """VOTable 1.4: the document around the rows, and documents of an error.
 
-The rows are written by :mod:`services.formats.serialisations`. Texts are ``unicodeChar``: a
-``char`` holds ASCII alone, and what a text column will hold is not known when its FIELD is written.
+The rows are written by :mod:`services.formats.serialisations`.
 """
 
 import re
@@ -9,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from xml.sax.saxutils import quoteattr
 
 from services.formats.base import Writer
-from services.formats.columns import TIMESTAMP, Field
+from services.formats.columns import Field
 from services.formats.statement import ServiceDescriptor, Statement
 from skyledger.answers import ResultColumn
 from skyledger.systems import SYSTEMS
+from skyledger.votable_types import votable_type
 
 VERSION = "1.4"
 _HEAD = (
@@ -25,28 +25,16 @@ _HEAD = (
 # Characters that XML 1.0 cannot hold, in whatever form.
 UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-_NUMBERS = {"i2": "short", "i4": "int", "i8": "long", "f4": "float", "f8": "double"}
-
 
 def attributes(about: Field) -> dict[str, str]:
     """Attributes of VOTable's FIELD, without those that are not known."""
     column = about.column
-    size = None
-    if about.array is not None:
-        size = (column.arraysize or str(about.array)) if about.array else "*"
-    if about.kind == "number":
-        datatype = _NUMBERS[about.code]
-    elif about.kind == "boolean":
-        datatype = "boolean"
-    elif about.kind == "timestamp":
-        datatype, size = "char", str(TIMESTAMP)
-    else:
-        datatype, size = "unicodeChar" if about.kind == "text" else "unsignedByte", "*"
+    datatype, size, xtype = votable_type(column.type, column.arraysize, column.xtype)
     known = {
         "name": column.name,
         "datatype": datatype,
         "arraysize": size,
-        "xtype": about.xtype,
+        "xtype": xtype,
         "unit": column.unit,
         "ucd": column.ucd,
         "utype": column.utype,

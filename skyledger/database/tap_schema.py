@@ -8,33 +8,7 @@ from typing import Any
 
 from skyledger.catalogue import RESERVED, Catalogue, Column, Table
 from skyledger.database.published import Item, quote
-
-# Types of PostgreSQL: datatype, arraysize and xtype of VOTable.
-_TYPES: dict[str, tuple[str, str | None, str | None]] = {
-    "bigint": ("long", None, None),
-    "integer": ("int", None, None),
-    "smallint": ("short", None, None),
-    "real": ("float", None, None),
-    "double precision": ("double", None, None),
-    "boolean": ("boolean", None, None),
-    "timestamp": ("char", "26", "timestamp"),
-    "bytea": ("unsignedByte", "*", None),
-}
-_SHAPES = {"point": "2", "circle": "3", "polygon": "*"}
-
-
-def votable_type(column: Column) -> tuple[str, str | None, str | None]:
-    """Return datatype, arraysize and xtype of VOTable for a column; text for what has no other."""
-    if column.xtype in _SHAPES:
-        return "double", _SHAPES[column.xtype], column.xtype
-    known = _TYPES.get(column.type.removesuffix("[]"))
-    if known is None or (known[1] is not None and column.type.endswith("[]")):
-        return "unicodeChar", "*", column.xtype
-    datatype, size, xtype = known
-    if column.type.endswith("[]"):
-        size = "x".join(str(n) for n in reversed(column.shape)) if column.shape else "*"
-    return datatype, size, column.xtype or xtype
-
+from skyledger.votable_types import votable_type
 
 # What an upgrade says anew; tables of users stay as they are.
 _OFFERED = {
@@ -81,7 +55,8 @@ def _kind(table: Table) -> str:
 
 
 def _row(table: Table, column: Column, index: int, now: Any) -> tuple[Any, ...]:
-    datatype, arraysize, xtype = votable_type(column)
+    size = "x".join(str(n) for n in reversed(column.shape)) if column.shape else None
+    datatype, arraysize, xtype = votable_type(column.type, size, column.xtype)
     # A word of SQL is written as queries have to write it (TAP 1.1 section 4.3).
     name = f'"{column.name}"' if column.name.upper() in RESERVED else column.name
     return (
