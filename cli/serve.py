@@ -9,6 +9,7 @@ import uvicorn
 
 from services import background as in_background
 from services import web
+from services.people import Allowance
 from skyledger import __version__, settings
 from skyledger.database import connection, schema
 from skyledger.database.cluster import Cluster
@@ -26,6 +27,26 @@ def serve(
     sessions: Annotated[int, typer.Option(help="Queries that run at the same time.", min=1)] = 16,
     workers: Annotated[int, typer.Option(help="Jobs that run at the same time.", min=1)] = 2,
     *,
+    anonymous_queries: Annotated[
+        int,
+        typer.Option(
+            help="Queries of an address that run at the same time, without a token; 0: no limit.",
+            min=0,
+        ),
+    ] = 8,
+    anonymous_per_minute: Annotated[
+        int,
+        typer.Option(
+            help="Queries that an address may begin in a minute, without a token; 0: no limit.",
+            min=0,
+        ),
+    ] = 0,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a proxy in front, whose X-Forwarded-For and -Proto are believed."
+        ),
+    ] = None,
     background: Annotated[
         bool, typer.Option("--background", help="Return when it answers; --stop ends it.")
     ] = False,
@@ -41,7 +62,12 @@ def serve(
         return
     if background:
         configured.home.mkdir(parents=True, exist_ok=True)
-        options = {"host": host, "port": port, "sessions": sessions, "workers": workers}
+        options: dict[str, object] = {
+            "host": host, "port": port, "sessions": sessions, "workers": workers,
+            "anonymous-queries": anonymous_queries, "anonymous-per-minute": anonymous_per_minute,
+        }  # fmt: skip
+        if proxy is not None:
+            options["proxy"] = proxy
         address = in_background.start(
             configured.home, [f"--{name}={value}" for name, value in options.items()]
         )
@@ -62,7 +88,14 @@ def serve(
         flush=True,
     )
     config = uvicorn.Config(
-        web.create(configured.home / "jobs", sessions=sessions, workers=workers),
+        web.create(
+            configured.home / "jobs",
+            sessions=sessions,
+            workers=workers,
+            anonymous=Allowance(anonymous_queries or None, anonymous_per_minute or None),
+        ),
+        proxy_headers=proxy is not None,
+        forwarded_allow_ips=proxy,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -12,7 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services import mydb
 from services.adql import Catalogue, Table
+from services.people import asker_of
 from services.tap import routes
 from services.tap.parameters import (
     DEFAULT_ROWS,
@@ -51,10 +53,11 @@ def _columns(table: Table, verbosity: int) -> list[str]:
     """Columns of an answer: the key and the position, the principal ones, or all (SCS 2.3)."""
     lon, lat = table.spatial[0]
     first = {*table.key[:1], lon, lat}
+    plain = not any(c.principal for c in table.columns)  # nobody has said which ones matter
     shown = [
         c.name
         for c in table.columns
-        if verbosity >= 3 or c.sql in first or (verbosity == 2 and c.principal)
+        if verbosity >= 3 or c.sql in first or (verbosity == 2 and (c.principal or plain))
     ]
     return [f'"{name}"' if not name.isidentifier() else name for name in shown]
 
@@ -117,6 +120,11 @@ class ConeRoutes:
         except UsageError as error:
             raise NotFoundError(f"there is no cone search here: {error}") from error
         catalogue: Any = await routes.in_thread(self.service, self.service.catalogue)
+        if mydb.is_person(database.name):
+            person = asker_of(request).name
+            tables = await routes.in_thread(self.service, lambda: self.service.visible(person))
+            mydb.check(database.name, tables, person)
+            catalogue = catalogue.plus(*tables)
         limit = limit_of(given)
         asked = QueryRequest(
             database=with_instant(database, given),

@@ -4,32 +4,27 @@ import contextlib
 import html
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 
 from services import cone
-from services.tap import routes
+from services.mydb.routes import MyDbRoutes
+from services.page import page
+from services.people import FREE, Allowance, SignIn
+from services.tap import jobs, routes
 from services.tap.requests import BodyLimits, refusal, refusing
 from services.tap.service import TapService
 from skyledger import __version__
 from skyledger.errors import NotFoundError
+from skyledger.people import Person, sign_in
 
 HOST, PORT = "127.0.0.1", 8110  # where it is served unless somebody says otherwise
-
-_STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem;
-color:#1b1f24;background:#fff}code,pre{font:14px/1.5 ui-monospace,monospace;background:#f3f4f6;
-border-radius:4px}code{padding:.1em .3em}pre{padding:.8em 1em;overflow:auto}a{color:#0b57a4}
-table{border-collapse:collapse}td,th{text-align:left;padding:.25em 1.2em .25em 0;
-border-bottom:1px solid #ddd;vertical-align:top}
-@media(prefers-color-scheme:dark){body{color:#e6e6e6;background:#14171a}
-code,pre{background:#22272b}a{color:#7db7ff}td,th{border-color:#333}}
-"""
 
 
 class Pages:
@@ -51,10 +46,9 @@ class Pages:
             for name, said, tables in found
         )
         address = html.escape(f"{base}/tap/prompt")
-        return HTMLResponse(f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Skyledger</title>
-<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_STYLE}</style></head>
-<body><h1>Skyledger</h1>
+        return page(
+            "Skyledger",
+            f"""<h1>Skyledger</h1>
 <p>A survey archive whose answers can be had again, identical, at any later time.
 Version {html.escape(__version__)}.</p>
 <h2>TAP</h2>
@@ -72,7 +66,9 @@ print(service.search("SELECT TOP 5 diaObjectId, ra, dec, nDiaSources FROM DIAObj
 </pre>
 <h2>What can be asked</h2>
 <table><tr><th>schema</th><th></th><th>tables</th></tr>{rows}</table>
-</body></html>""")
+<h2>Tables of your own</h2>
+<p><a href="/mydb">MyDB</a>, for people who have a token.</p>""",
+        )
 
 
 def _schemas(cursor: object) -> list[tuple[str, str, int]]:
@@ -94,7 +90,14 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return refusal(error)
 
 
-def create(folder: Path, *, sessions: int = 16, workers: int = 2) -> Starlette:
+def _signed_in(cursor: Any, token: str) -> tuple[Person, int] | None:
+    person = sign_in(cursor.connection, token)
+    return None if person is None else (person, jobs.running(cursor, person.name))
+
+
+def create(
+    folder: Path, *, sessions: int = 16, workers: int = 2, anonymous: Allowance = FREE
+) -> Starlette:
     """Make the application.
 
     Parameters
@@ -103,9 +106,12 @@ def create(folder: Path, *, sessions: int = 16, workers: int = 2) -> Starlette:
         Where results of jobs are kept.
     sessions, workers : int
         Queries and jobs that run at the same time.
+    anonymous
+        What is allowed to people who are not signed in, by address.
     """
-    service = TapService(folder, sessions=sessions, workers=workers)
+    service = TapService(folder, sessions=sessions, workers=workers, anonymous=anonymous)
     tap = routes.TapRoutes(service)
+    people = MyDbRoutes(service)
     pages = Pages(service)
 
     @contextlib.asynccontextmanager
@@ -116,14 +122,24 @@ def create(folder: Path, *, sessions: int = 16, workers: int = 2) -> Starlette:
     async def to_prompt(_request: Request) -> Response:
         return RedirectResponse("/tap/prompt/capabilities", 307)
 
+    async def look_up(token: str) -> tuple[Person, int] | None:
+        found: tuple[Person, int] | None = await routes.in_thread(
+            service, lambda: service.kept(lambda cursor: _signed_in(cursor, token))
+        )
+        return found
+
     application = Starlette(
         routes=[
             Route("/", refusing(pages.landing)),
             Route("/tap", to_prompt),
-            Mount("/tap", routes=tap.routes()),
+            Mount("/tap", routes=[*tap.routes(), *people.tap_routes()]),
             Mount("/scs", routes=cone.ConeRoutes(service).routes()),
+            *people.routes(),
         ],
-        middleware=[Middleware(BodyLimits, most=service.limits.upload_bytes + (1 << 20))],
+        middleware=[
+            Middleware(BodyLimits, most=service.limits.upload_bytes + (1 << 20)),
+            Middleware(SignIn, look_up=look_up, refuse=refusal),
+        ],
         exception_handlers={404: _nothing_here, HTTPException: _refused, Exception: _refused},
         lifespan=lifespan,
     )

@@ -71,3 +71,39 @@ class PeopleError(SkyledgerError):
     """Somebody may not do what was asked, or a name of a person, group or table cannot be."""
 
     exit_code = 6
+
+
+class SignInError(SkyledgerError):
+    """Who asks is not known, and has to be: no token, a wrong one, or one that is over."""
+
+    exit_code = 6
+
+
+class ForbiddenError(PeopleError):
+    """Who asks is known and may not do this."""
+
+    exit_code = 6
+
+
+class TooManyError(SkyledgerError):
+    """Somebody asks more at once, or in a minute, than is allotted to him.
+
+    Parameters
+    ----------
+    message : str
+        What was asked, the limit and the next step.
+    seconds : int
+        Time after which the same request can succeed [s].
+    """
+
+    exit_code = 6
+
+    def __init__(self, message: str, seconds: int = 1) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class ConflictError(PeopleError):
+    """What is to be made is there already."""
+
+    exit_code = 6

@@ -20,7 +20,15 @@ from psycopg2 import errorcodes
 
 from skyledger.catalogue import Column, Table
 from skyledger.database.session import sentence
-from skyledger.errors import BusyError, LimitError, NotFoundError, PeopleError, SkyledgerError
+from skyledger.errors import (
+    BusyError,
+    ConflictError,
+    ForbiddenError,
+    LimitError,
+    NotFoundError,
+    PeopleError,
+    SkyledgerError,
+)
 
 GB = 10**9
 QUOTA = 5 * GB  # bytes
@@ -36,17 +44,17 @@ _REFUSALS: dict[str, type[SkyledgerError]] = {
     errorcodes.UNDEFINED_TABLE: NotFoundError,
     errorcodes.DISK_FULL: LimitError,
     errorcodes.LOCK_NOT_AVAILABLE: BusyError,
+    errorcodes.INSUFFICIENT_PRIVILEGE: ForbiddenError,
+    errorcodes.DUPLICATE_OBJECT: ConflictError,
+    errorcodes.DUPLICATE_TABLE: ConflictError,
+    errorcodes.DUPLICATE_SCHEMA: ConflictError,
 }
 _OURS = {
     *_REFUSALS,
-    errorcodes.INSUFFICIENT_PRIVILEGE,
     errorcodes.INVALID_PARAMETER_VALUE,
     errorcodes.INVALID_NAME,
     errorcodes.INVALID_TABLE_DEFINITION,
     errorcodes.TOO_MANY_COLUMNS,
-    errorcodes.DUPLICATE_OBJECT,
-    errorcodes.DUPLICATE_TABLE,
-    errorcodes.DUPLICATE_SCHEMA,
     errorcodes.UNDEFINED_COLUMN,
 }
 

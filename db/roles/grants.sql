@@ -89,6 +89,9 @@ GRANT EXECUTE ON FUNCTION service.sign_in(bytea), service.used_bytes(text),
   service.add_member(text, text, text), service.remove_member(text, text, text),
   service.visible_groups(text)
   TO skyledger_service;
+-- Whose turn it is to have a job run, and how much room there is for a table.
+GRANT SELECT (personname, disabledtai, quotabytes, mostqueries) ON service.person
+  TO skyledger_service;
 -- After an upgrade, or a restore to another server.
 SELECT service.keep_roles();
 

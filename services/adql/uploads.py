@@ -24,7 +24,7 @@ def uploaded(name: str, loaded: Loaded) -> Table:
             c.ucd,
             c.utype,
             c.description,
-            shape=_shape(c.arraysize),
+            shape=shape_of(c.arraysize),
             xtype=c.xtype.lower() if c.xtype and c.xtype.lower() in GEOMETRY else c.xtype,
             sql=c.sql_name,
         )
@@ -41,7 +41,7 @@ def uploaded(name: str, loaded: Loaded) -> Table:
     )
 
 
-def _shape(arraysize: str | None) -> tuple[int, ...] | None:
+def shape_of(arraysize: str | None) -> tuple[int, ...] | None:
     """Shape of arrays of one size; VOTable names the dimension that runs fastest first."""
     sizes = (arraysize or "*").split("x")
     if not all(size.isdigit() for size in sizes):

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import psycopg2
 
-from services import adql, formats
+from services import adql, formats, mydb
 from services.pools import Pool
 from services.tap import parameters
 from services.tap.parameters import QueryRequest
@@ -29,7 +29,13 @@ Chunk = dict[str, Any]
 class Surroundings(Protocol):
     """What a query needs of the service."""
 
-    readers: Pool
+    loaders: Pool
+
+    def sessions_of(self, person: str | None) -> Pool:
+        """Return sessions that ask for somebody."""
+
+    def visible(self, person: str | None) -> tuple[adql.Table, ...]:
+        """Return the tables of people that somebody may read."""
 
     def catalogue(self) -> adql.Catalogue:
         """Return what can be asked."""
@@ -47,7 +53,7 @@ class Upload:
 
 @dataclass
 class Outcome:
-    """What became of a query; filled while it runs. ``cancel`` ends it from any thread."""
+    """What became of a query; filled while it runs. ``cancel`` ends it while it runs."""
 
     instant: datetime | None = None
     rows: int = 0
@@ -56,6 +62,12 @@ class Outcome:
     status: str = "OK"
     message: str | None = None
     cancel: Callable[[], None] = field(default=lambda: None)
+    over: bool = False
+
+    def end(self) -> None:
+        """End a query from any thread, also one that has not come to the database yet."""
+        self.over = True
+        self.cancel()
 
 
 def _sentence(error: psycopg2.Error, connection: Any, seconds: float) -> Exception:
@@ -90,17 +102,21 @@ class Answering:
         Filled while the query runs.
     seconds : float
         Longest time the database may work on it [s].
+    person
+        Name of the person whose rights the query has; None for those of everybody.
     """
 
     def __init__(
         self, service: Surroundings, asked: QueryRequest, uploads: Sequence[Upload],
-        outcome: Outcome, seconds: float,
+        outcome: Outcome, seconds: float, person: str | None = None,
     ) -> None:  # fmt: skip
         self.service = service
         self.asked = asked
         self.uploads = uploads
         self.outcome = outcome
         self.seconds = seconds
+        self.person = person
+        self.role = None if person is None else f"mydb_{person}"
         self._ended = False
         self._cancelling = threading.Lock()
 
@@ -115,9 +131,11 @@ class Answering:
             If the query is refused; nothing has been written then.
         """
         form = formats.resolve(self.asked.format or "votable")
-        with self.service.readers.session() as connection:
+        with self.service.sessions_of(self.person).session() as connection:
             self.outcome.cancel = lambda: self._cancel(connection)
             try:
+                if self.outcome.over:
+                    raise BrokenPipeError("the client has gone")
                 self._write(connection, form, sink)
             except psycopg2.Error as error:
                 raise _sentence(error, connection, self.seconds) from error
@@ -127,15 +145,26 @@ class Answering:
                     self._ended = True
             ended()
 
+    def _and_cancel(self, second: Any) -> None:
+        """Let whoever ends the query end what a second session does for it, too."""
+        first = self.outcome.cancel
+
+        def both() -> None:
+            first()
+            second.cancel()
+
+        self.outcome.cancel = both
+
     def _cancel(self, connection: Any) -> None:
         with self._cancelling:
             if not self._ended:
                 connection.cancel()
 
     def _write(self, connection: Any, form: formats.Format, sink: Callable[[bytes], Any]) -> None:
-        database = self.asked.database
+        catalogue = self._catalogue()
+        database = mydb.settled(self.asked.database)
         if database.instant is not None or database.reference is not None:
-            database = session.settle(connection, database)
+            database = session.settle(connection, database, self.role)
         # Read-write until the uploads are there; the query itself cannot write.
         session.begin(
             connection, isolation_level="REPEATABLE READ", readonly=not self.uploads
@@ -145,16 +174,20 @@ class Answering:
             f"SET LOCAL statement_timeout = {int(self.seconds * 1000)}; "
         )
         with connection.cursor() as cursor:
-            instant, written = _instant(cursor, database, "" if self.uploads else limits)
+            instant, written = _instant(
+                cursor, database, session.acting(self.role) + ("" if self.uploads else limits)
+            )
             self.outcome.instant = instant
-            catalogue = self.service.catalogue().within(database.name)
             if self.uploads:
                 catalogue = catalogue.plus(*(take(connection, u) for u in self.uploads))
                 cursor.execute(f"{limits}SET TRANSACTION READ ONLY")
             limit, translated = self._translated(catalogue, instant, written=written)
         statement = formats.Statement(
-            database=database.name, instant=instant, query=self.asked.query
+            database=self.asked.database.name, instant=instant, query=self.asked.query
         )
+        if self.asked.destination is not None:
+            self._keep(connection, translated, limit, statement, form, sink)
+            return
         cut = formats.Limit(limit, statement)
 
         def produce(consume: Callable[[Chunk], None]) -> None:
@@ -177,10 +210,37 @@ class Answering:
             raise statement.failure
         self.outcome.status = "OVERFLOW" if statement.overflow else "OK"
 
+    def _catalogue(self) -> adql.Catalogue:
+        """Everything that the query may name; tables of people only if it names one."""
+        name = self.asked.database.name
+        found = self.service.catalogue().within(name)
+        if not mydb.is_person(name) and not mydb.named(self.asked.query):
+            return found
+        # Before the snapshot of the query is taken, so that the rows of each table are in it.
+        return mydb.within(found, self.service.visible(self.person), self.asked, self.person)
+
+    def _keep(
+        self, connection: Any, translated: adql.Translated, limit: int,
+        statement: formats.Statement, form: formats.Format, sink: Callable[[bytes], Any],
+    ) -> None:  # fmt: skip
+        """Make a table of the person of the answer, and write what it is into ``sink``."""
+        made = mydb.keep(
+            connection, self.service.loaders, translated, self.asked, statement.instant,
+            self.person, lambda rows: setattr(self.outcome, "rows", rows), self._and_cancel,
+        )  # fmt: skip
+        statement.overflow = self.asked.limit is not None and made.rows >= limit
+        formats.send(form, mydb.MADE, lambda consume: consume(made.chunk()), statement, sink)
+        self.outcome.truncated = statement.overflow
+        self.outcome.status = "OVERFLOW" if statement.overflow else "OK"
+
     def _translated(
         self, catalogue: adql.Catalogue, instant: datetime, *, written: bool
     ) -> tuple[int, adql.Translated]:
         """Translate the query; returns with it how many rows the answer may have."""
+        if self.asked.destination is not None:  # the quota limits it, and MAXREC cuts it
+            return self.asked.limit or 0, adql.translate(
+                self.asked.query, catalogue, instant, rows=self.asked.limit
+            )
         limit = parameters.DEFAULT_ROWS if self.asked.limit is None else self.asked.limit
         then, query = instant if written else None, self.asked.query
         found = adql.translate(query, catalogue, then, rows=limit + 1, now=instant)

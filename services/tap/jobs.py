@@ -19,6 +19,7 @@ from skyledger.errors import LimitError, NotFoundError, UsageError
 CHANNEL = "skyledger_jobs"  # what is notified: the id of a job whose phase has changed
 ENDED = ("COMPLETED", "ERROR", "ABORTED")
 PHASES = ("PENDING", "QUEUED", "EXECUTING", *ENDED)
+_NONE: Mapping[str, int] = {}
 MOST_ACTIVE = 100  # jobs of one owner that wait or run
 
 
@@ -127,9 +128,11 @@ def find(cursor: Any, job_id: str) -> Job:
 
 def listed(
     cursor: Any, owner: str | None, *, phases: Sequence[str] = (),
-    after: datetime | None = None, last: int | None = None,
+    after: datetime | None = None, last: int | None = None, everyone: bool = False,
 ) -> list[Job]:  # fmt: skip
     """List the jobs of an owner, the newest first.
+
+    Jobs of nobody are not listed: their ids are the only key to them.
 
     Parameters
     ----------
@@ -139,14 +142,19 @@ def listed(
         Only jobs made later [UTC].
     last
         At most so many.
+    everyone
+        Also those of others, for operators.
     """
     cursor.execute(
-        f"{_SELECT} WHERE ownername IS NOT DISTINCT FROM %(owner)s "
+        f"{_SELECT} WHERE (ownername = %(owner)s OR %(everyone)s) "
         "AND (%(phases)s::text[] = '{}' OR phase = ANY (%(phases)s::text[])) "
         "AND (%(after)s::timestamp IS NULL OR science.tai_to_utc(createdtai) > %(after)s) "
         "ORDER BY createdtai DESC LIMIT %(last)s",
-        {"owner": owner, "phases": list(phases), "after": after, "last": last},
-    )
+        {
+            "owner": owner, "phases": list(phases), "after": after, "last": last,
+            "everyone": everyone,
+        },
+    )  # fmt: skip
     return [Job(*row) for row in cursor.fetchall()]
 
 
@@ -235,23 +243,64 @@ _SESSION = (
 )
 
 
-def claim(cursor: Any) -> Job | None:
-    """Take the job that has waited longest, for the session at hand; None if none waits.
+# Of the owners who may have another job running, the one who has the fewest is next, then the job
+# that has waited longest. Who claims at the same time waits, or two would take the last place of
+# one owner; other changes of jobs go on.
+_CLAIM = f"""
+LOCK TABLE service.job IN SHARE UPDATE EXCLUSIVE MODE;
+UPDATE service.job SET phase = 'EXECUTING', startedtai = science.tai_now(), worker = ({_SESSION})
+WHERE jobid = (
+  SELECT j.jobid FROM service.job AS j
+  LEFT JOIN service.person AS p ON p.personname = j.ownername
+  LEFT JOIN unnest(%(busy)s::text[], %(queries)s::integer[]) AS b(name, n) ON b.name = j.ownername
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS jobs FROM service.job AS o
+    WHERE o.phase = 'EXECUTING' AND o.ownername IS NOT DISTINCT FROM j.ownername
+  ) AS r
+  WHERE j.phase = 'QUEUED'
+    AND r.jobs + coalesce(b.n, 0) < CASE WHEN j.ownername IS NULL THEN %(nobody)s
+      WHEN p.disabledtai IS NOT NULL THEN r.jobs + 1 ELSE p.mostqueries END
+  ORDER BY r.jobs, j.createdtai, j.jobid FOR UPDATE OF j SKIP LOCKED LIMIT 1)
+RETURNING {", ".join(_COLUMNS)}
+"""
+
+
+def claim(cursor: Any, busy: Mapping[str, int] = _NONE, nobody: int = 1000) -> Job | None:
+    """Take the job whose turn it is, for the session at hand; None if there is none.
 
     The job is the session's until it ends: `take_over` frees it if the session is gone before.
+
+    Parameters
+    ----------
+    cursor
+        psycopg2 cursor of the service; each statement a transaction of its own.
+    busy
+        Queries that owners have running beside their jobs.
+    nobody : int
+        Jobs of people who are not signed in that may run at the same time.
     """
-    cursor.execute(
-        f"UPDATE service.job SET phase = 'EXECUTING', startedtai = science.tai_now(), "
-        f"worker = ({_SESSION}) WHERE jobid = (SELECT jobid FROM service.job "
-        f"WHERE phase = 'QUEUED' ORDER BY createdtai, jobid FOR UPDATE SKIP LOCKED LIMIT 1) "
-        f"RETURNING {', '.join(_COLUMNS)}"
-    )
+    given = {"busy": list(busy), "queries": list(busy.values()), "nobody": nobody}
+    cursor.execute(_CLAIM, given)
     row = cursor.fetchone()
     if row is None:
         return None
     job = Job(*row)
     _told(cursor, job.job_id)
     return job
+
+
+def running(cursor: Any, owner: str) -> int:
+    """Count the jobs of an owner that run now."""
+    cursor.execute(
+        "SELECT count(*) FROM service.job WHERE phase = 'EXECUTING' AND ownername = %s", (owner,)
+    )
+    return int(cursor.fetchone()[0])
+
+
+def any_queued(cursor: Any) -> bool:
+    """Whether a job waits for a worker, or for its owner's turn."""
+    cursor.execute("SELECT EXISTS (SELECT FROM service.job WHERE phase = 'QUEUED')")
+    return bool(cursor.fetchone()[0])
 
 
 def take_over(cursor: Any) -> int:

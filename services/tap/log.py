@@ -26,6 +26,7 @@ class Line:
     door: str
     client: str
     seconds: float
+    person: str | None
     ended: float
 
 
@@ -54,10 +55,11 @@ class QueryLog:
             self._thread.join(timeout=10)
 
     def put(
-        self, asked: QueryRequest, outcome: Outcome, door: str, client: str, seconds: float
-    ) -> None:
+        self, asked: QueryRequest, outcome: Outcome, door: str, client: str, seconds: float,
+        person: str | None = None,
+    ) -> None:  # fmt: skip
         """Keep a line; waits only while the log is as far behind as it may be."""
-        self._lines.put(Line(asked, outcome, door, client, seconds, monotonic()))
+        self._lines.put(Line(asked, outcome, door, client, seconds, person, monotonic()))
 
     def _write(self) -> None:
         last = False
@@ -78,7 +80,7 @@ class QueryLog:
         now = monotonic()
         rows = [
             (
-                _plain(line.client[:500]), line.door, _plain(str(line.asked.database)),
+                line.person, _plain(line.client[:500]), line.door, _plain(str(line.asked.database)),
                 line.outcome.instant, _plain(line.asked.query), line.seconds + now - line.ended,
                 line.seconds, line.outcome.rows, line.outcome.size, line.outcome.status,
                 _plain(line.outcome.message),
@@ -89,11 +91,12 @@ class QueryLog:
             self._kept(
                 lambda cursor: execute_values(
                     cursor,
-                    "INSERT INTO service.querylog (queryid, client, door, databasename, "
-                    "instanttai, query, startedtai, seconds, nrows, nbytes, status, message) "
+                    "INSERT INTO service.querylog (queryid, personname, client, door, "
+                    "databasename, instanttai, query, startedtai, seconds, nrows, nbytes, status, "
+                    "message) "
                     "VALUES %s",
                     rows,
-                    "(nextval('service.query_id'), %s, %s, %s, %s, %s, "
+                    "(nextval('service.query_id'), %s, %s, %s, %s, %s, %s, "
                     "science.tai_now() - %s * interval '1 second', %s, %s, %s, %s, %s)",
                     page_size=_MOST,
                 )

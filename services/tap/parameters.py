@@ -19,7 +19,7 @@ _LANGUAGES = {"ADQL", "ADQL-2.0", "ADQL-2.1"}
 _UPLOAD = re.compile(r"^([A-Za-z][A-Za-z0-9_]{0,50}),\s*((?:param:|https?://).+)$", re.DOTALL)
 # Parameters that may be given once only.
 _SINGLE = ("LANG", "QUERY", "MAXREC", "RESPONSEFORMAT", "FORMAT", "ASOF", "RUNID", "REQUEST",
-           "PHASE", "DESTRUCTION", "EXECUTIONDURATION")  # fmt: skip
+           "DESTINATION", "PHASE", "DESTRUCTION", "EXECUTIONDURATION")  # fmt: skip
 
 
 class Parameters(Mapping[str, str]):
@@ -64,6 +64,8 @@ class QueryRequest:
         Value of ``RESPONSEFORMAT``, or None.
     uploads
         Name in ``tap_upload`` and where the table comes from: ``param:PART`` or an address.
+    destination
+        Value of ``DESTINATION``: the table of the person that the answer shall become.
     """
 
     database: VirtualDatabase
@@ -71,6 +73,7 @@ class QueryRequest:
     limit: int | None
     format: str | None
     uploads: tuple[tuple[str, str], ...] = field(default=())
+    destination: str | None = None
 
 
 def with_instant(database: VirtualDatabase, parameters: Mapping[str, str]) -> VirtualDatabase:
@@ -161,4 +164,5 @@ def read(parameters: Parameters, database: VirtualDatabase) -> QueryRequest:
         limit=limit_of(parameters),
         format=parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT"),
         uploads=uploads_of(parameters),
+        destination=parameters.get("DESTINATION", "").strip() or None,
     )

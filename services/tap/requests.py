@@ -10,24 +10,33 @@ import psycopg2
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services import formats
+from services.people import CHALLENGES, hidden, refuse_secrets
 from services.tap.answering import Upload
 from services.tap.parameters import Parameters, uploads_of
 from skyledger.errors import (
     BusyError,
+    ConflictError,
     DatabaseError,
+    ForbiddenError,
     LimitError,
     NotFoundError,
+    SignInError,
     SkyledgerError,
+    TooManyError,
     UsageError,
 )
 
 _LOG = logging.getLogger(__name__)
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (SignInError, 401),
+    (ForbiddenError, 403),
     (NotFoundError, 404),
+    (ConflictError, 409),
+    (TooManyError, 429),
     (LimitError, 413),
     (BusyError, 503),
     (DatabaseError, 503),
@@ -94,8 +103,8 @@ class BodyLimits:
         await self.app(scope, counted, send)
 
 
-def refusal(error: Exception) -> Response:
-    """Say in a VOTable what is wrong (DALI 1.1 section 4.2), with the status that fits."""
+def judged(error: Exception) -> tuple[int, str]:
+    """Status of HTTP for an error, and what may be said of it."""
     if isinstance(error, HTTPException):
         status, message = error.status_code, str(error.detail)
     else:
@@ -107,10 +116,30 @@ def refusal(error: Exception) -> Response:
         message = (
             f"the service failed; this is a fault of its own, and its log has it under {number}"
         )
-    headers = {"Retry-After": "5"} if status == 503 else {}
-    return Response(
-        formats.error_document(message), status, headers, media_type="application/x-votable+xml"
+    return status, hidden(message)
+
+
+def refusal(error: Exception, *, json: bool = False) -> Response:
+    """Say what is wrong, with a status that fits: in a VOTable (DALI 1.1 section 4.2) or JSON."""
+    status, message = judged(error)
+    response: Response = (
+        JSONResponse({"error": message}, status)
+        if json
+        else Response(
+            formats.error_document(message), status, media_type="application/x-votable+xml"
+        )
     )
+    if status in {429, 503}:
+        response.headers["Retry-After"] = str(getattr(error, "seconds", 5))
+    if status == 401:
+        challenge(response)
+    return response
+
+
+def challenge(response: Response) -> None:
+    """Say in a response how one can sign in (RFC 9110 section 11.6.1)."""
+    for words in CHALLENGES:
+        response.headers.append("WWW-Authenticate", words)
 
 
 async def parameters_of(request: Request) -> tuple[Parameters, list[Upload]]:
@@ -137,6 +166,7 @@ async def parameters_of(request: Request) -> tuple[Parameters, list[Upload]]:
                     files[name] = Upload(name, value.content_type, await value.read())
                 else:
                     pairs.append((name, value))
+    refuse_secrets(pairs)
     given = Parameters(pairs)
     # Names of parts are compared as they are, then in any case: some clients change it.
     match = {name.lower(): file for name, file in files.items()} | files
@@ -159,7 +189,7 @@ async def parameters_of(request: Request) -> tuple[Parameters, list[Upload]]:
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def refusing(handler: Handler) -> Handler:
+def refusing(handler: Handler, *, json: bool = False) -> Handler:
     """Wrap a handler so that what it raises becomes a refusal."""
 
     async def wrapped(request: Request) -> Response:
@@ -168,6 +198,6 @@ def refusing(handler: Handler) -> Handler:
         except Exception as error:
             if isinstance(error, asyncio.CancelledError):
                 raise
-            return refusal(error)
+            return refusal(error, json=json)
 
     return wrapped

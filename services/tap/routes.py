@@ -5,7 +5,7 @@ Each virtual database is a complete service, so that every client works with eve
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,8 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from services import formats
+from services import formats, mydb
+from services.people import asker_of
 from services.spool import Spool
 from services.tap import jobs, uws, vosi
 from services.tap.answering import Outcome, Upload
@@ -27,23 +28,26 @@ from services.tap.parameters import (
     read,
     with_instant,
 )
-from services.tap.requests import parameters_of, refusal, refusing
+from services.tap.requests import challenge, parameters_of, refusal, refusing
 from services.tap.service import TapService
-from skyledger import virtual
-from skyledger.errors import NotFoundError, UsageError
+from skyledger import people, virtual
+from skyledger.errors import ForbiddenError, NotFoundError, TooManyError, UsageError
 from skyledger.virtual import VirtualDatabase
 
 _WAIT = 9.0  # s that a request for a job may hang: clients give up after ten
 _WHOLE = 1 << 18  # bytes of an answer that is sent in one piece if it is complete
 _XML = "text/xml"
+_ENDING: set[asyncio.Future[None]] = set()  # what is not kept may be forgotten in its midst
 
 
 class Streamed(Response):
     """An answer that is sent while it is made; a client that goes away ends its query."""
 
     def __init__(
-        self, start: Callable[[Spool], Any], outcome: Outcome, form: formats.Format, most: int
-    ) -> None:
+        self, start: Callable[[Spool], Any], outcome: Outcome, form: formats.Format, most: int,
+        place: Callable[[], Coroutine[Any, Any, Callable[[], None]]],
+    ) -> None:  # fmt: skip
+        self.place = place
         self.start = start
         self.outcome = outcome
         self.most = most
@@ -54,10 +58,31 @@ class Streamed(Response):
         self.init_headers({"Cache-Control": "no-store"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the query and send what it gives."""
-        spool = Spool(asyncio.get_running_loop(), self.most)
-        self.start(spool)
+        """Wait until the asker may have another query running, run it and send what it gives."""
         gone = asyncio.ensure_future(_disconnected(receive))
+        entering = asyncio.ensure_future(self.place())
+        try:
+            await asyncio.wait({entering, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if gone.done():
+                entering.cancel()
+                await asyncio.wait({entering})
+                if not entering.cancelled() and entering.exception() is None:
+                    entering.result()()
+                return
+            await self._run(scope, receive, send, gone, entering.result())
+        except (TooManyError, ForbiddenError) as error:
+            await refusal(error)(scope, receive, send)
+        finally:
+            gone.cancel()
+
+    async def _run(
+        self, scope: Scope, receive: Receive, send: Send, gone: asyncio.Future[None],
+        ended: Callable[[], None],
+    ) -> None:  # fmt: skip
+        spool = Spool(asyncio.get_running_loop(), self.most)
+        task = self.start(spool)
+        # The database is done with it then, however long the client takes to read.
+        task.add_done_callback(lambda _: ended())
         try:
             first = asyncio.ensure_future(spool.first())
             await asyncio.wait({first, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -83,10 +108,18 @@ class Streamed(Response):
             if self.tells_failure or spool.failure is None:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            gone.cancel()
             spool.close()
-            if not spool.ended:
-                self.outcome.cancel()
+            if not spool.ended and not task.cancel():
+                ending = asyncio.ensure_future(_end(self.outcome, task))
+                _ENDING.add(ending)
+                ending.add_done_callback(_ENDING.discard)
+
+
+async def _end(outcome: Outcome, task: Any) -> None:
+    """End a query whose client has gone; between two statements the server does not hear of it."""
+    while not task.done():
+        await asyncio.to_thread(outcome.end)
+        await asyncio.wait({asyncio.wrap_future(task)}, timeout=0.5)
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -168,12 +201,42 @@ class TapRoutes:
         """Do ``work(cursor)`` in a session of the service, in a thread, and commit."""
         return await in_thread(self.service, lambda: self.service.kept(work))
 
+    async def _database(self, request: Request) -> VirtualDatabase:
+        """Return the database of a request; the asker has to see something in it."""
+        database = _database(request)
+        person = asker_of(request).name
+        if mydb.is_person(database.name) and database.name != f"mydb_{person}":
+            tables = await in_thread(self.service, lambda: self.service.visible(person))
+            mydb.check(database.name, tables, person)
+        return database
+
+    async def _job(self, request: Request) -> jobs.Job:
+        """Look up the job of a request, which has to be nobody's or the asker's own.
+
+        Raises
+        ------
+        NotFoundError, SignInError, ForbiddenError
+            If there is none, or it is another's. Operators may see and end the jobs of all.
+        """
+        job_id = request.path_params["job"]
+        job: jobs.Job = await self._kept(lambda cursor: jobs.find(cursor, job_id))
+        asker = asker_of(request)
+        if job.owner is None or job.owner == asker.name:
+            return job
+        if asker.must_be_known("this job").role == "operator":
+            return job
+        raise ForbiddenError(f"job {job_id} belongs to somebody else than {asker.name}")
+
     # Queries that are answered at once.
 
     async def sync(self, request: Request) -> Response:
         """Answer a query."""
         given, uploads = await parameters_of(request)
-        asked = read(given, _database(request))
+        asked = read(given, await self._database(request))
+        if asked.destination is not None:
+            if request.method != "POST":
+                raise UsageError("DESTINATION makes a table, so send the request by POST")
+            _destination(request, given)
         return streamed(self.service, request, asked, uploads, door="sync")
 
     # Jobs.
@@ -181,6 +244,7 @@ class TapRoutes:
     async def job_list(self, request: Request) -> Response:
         """List jobs, or make one."""
         address = f"{address_of(request)}/async"
+        asker = asker_of(request)
         given, uploads = await parameters_of(request)
         if request.method == "GET":
             phases = [p.upper() for p in given.all("PHASE")]
@@ -190,19 +254,23 @@ class TapRoutes:
                 raise UsageError(f"LAST is {last!r}; give a whole number")
             found = await self._kept(
                 lambda cursor: jobs.listed(
-                    cursor, None, phases=phases, after=after, last=int(last) if last else None
+                    cursor, asker.name, phases=phases, after=after,
+                    last=int(last) if last else None,
+                    everyone=bool(asker.person and asker.person.role == "operator"),
                 )
-            )
+            )  # fmt: skip
             return Response(uws.list_document(found, address), media_type=_XML)
-        database = with_instant(_database(request), given)
+        database = with_instant(await self._database(request), given)
         limit_of(given)
+        _destination(request, given)
+        self.service.gate.count(asker)
         kept = {name: given.all(name) for name in given if name not in {"PHASE", "UPLOAD"}}
         kept |= {"UPLOAD": given.all("UPLOAD")} if "UPLOAD" in given else {}
         limits = self.service.limits
 
         def make(cursor: Any) -> str:
             job_id = jobs.create(
-                cursor, str(database), kept, owner=None, run_id=given.get("RUNID"),
+                cursor, str(database), kept, owner=asker.name, run_id=given.get("RUNID"),
                 retention_seconds=limits.retention_seconds, execution_seconds=limits.seconds,
                 uploads=[(u.name, u.media_type, u.content) for u in uploads if not u.address],
             )  # fmt: skip
@@ -214,11 +282,11 @@ class TapRoutes:
 
     async def job(self, request: Request) -> Response:
         """Show a job, wait for it, or delete it."""
-        job_id = request.path_params["job"]
+        job_id = (await self._job(request)).job_id
         address = f"{address_of(request)}/async/{job_id}"
         given, uploads = await parameters_of(request)
         if request.method == "DELETE" or given.get("ACTION", "").upper() == "DELETE":
-            await self._kept(lambda c: jobs.delete(c, jobs.find(c, job_id).job_id, self.folder))
+            await self._kept(lambda c: jobs.delete(c, job_id, self.folder))
             return RedirectResponse(f"{address_of(request)}/async", 303)
         if request.method == "POST":
             return await self._changed(job_id, given, uploads, address)
@@ -258,7 +326,6 @@ class TapRoutes:
         if uploads:
             raise UsageError("tables come with the request that makes the job; make another job")
         kept = {n: given.all(n) for n in given if n not in {"PHASE", "ACTION", "WAIT"}}
-        await self._kept(lambda c: jobs.find(c, job_id))
         if kept:
             await self._kept(lambda c: jobs.set_parameters(c, job_id, kept))
         if "PHASE" in given:
@@ -267,10 +334,10 @@ class TapRoutes:
 
     async def job_part(self, request: Request) -> Response:
         """Show or set one part of a job: phase, destruction, executionduration ..."""
-        job_id, part = request.path_params["job"], request.path_params["part"]
+        job = await self._job(request)
+        job_id, part = job.job_id, request.path_params["part"]
         address = f"{address_of(request)}/async/{job_id}"
         given, _ = await parameters_of(request)
-        job: jobs.Job = await self._kept(lambda cursor: jobs.find(cursor, job_id))
         if request.method == "POST":
             await self._set_part(job_id, part, given)
             return RedirectResponse(address, 303)
@@ -323,18 +390,20 @@ class TapRoutes:
 
     async def job_result(self, request: Request) -> Response:
         """Send the result of a job."""
-        job_id = request.path_params["job"]
-        job: jobs.Job = await self._kept(lambda cursor: jobs.find(cursor, job_id))
+        job = await self._job(request)
         if job.phase != "COMPLETED":
-            raise NotFoundError(f"job {job_id} has no result: its phase is {job.phase}")
-        return FileResponse(jobs.result(self.folder, job_id), media_type=job.media_type)
+            raise NotFoundError(f"job {job.job_id} has no result: its phase is {job.phase}")
+        return FileResponse(jobs.result(self.folder, job.job_id), media_type=job.media_type)
 
     # What the service says of itself.
 
     async def capabilities(self, request: Request) -> Response:
         """Say what the service can do."""
         _database(request)
-        return Response(self.service.capabilities(address_of(request)), media_type=_XML)
+        response = Response(self.service.capabilities(address_of(request)), media_type=_XML)
+        if asker_of(request).person is None:
+            challenge(response)  # there is more for those who sign in
+        return response
 
     async def availability(self, request: Request) -> Response:
         """Say whether queries would be answered."""
@@ -348,18 +417,23 @@ class TapRoutes:
         return Response(said, media_type=_XML)
 
     async def tables(self, request: Request) -> Response:
-        """List tables and columns."""
-        _database(request)
+        """List tables and columns: the published ones, and people's that the asker may see."""
+        await self._database(request)
         only = request.path_params.get("table")
         full = request.query_params.get("detail", "max").lower() != "min" or only is not None
-        said = await self._kept(lambda c: vosi.tables(c, columns=full, only=only))
+        person = asker_of(request).name
+        said = await self._kept(
+            lambda c: vosi.tables(
+                c, people.visible_tables(c.connection, person), columns=full, only=only
+            )
+        )
         if said is None:
             raise NotFoundError(f"there is no table {only[:100]!r}")  # type: ignore[index]
         return Response(said, media_type=_XML)
 
     async def examples(self, request: Request) -> Response:
         """Show queries to start from."""
-        database = _database(request)
+        database = await self._database(request)
         return Response(examples_page(database.name), media_type="application/xhtml+xml")
 
 
@@ -378,6 +452,14 @@ def _set_phase(cursor: Any, job_id: str, phase: str) -> None:
         raise UsageError(f"PHASE is {phase[:40]!r}; write RUN or ABORT")
 
 
+def _destination(request: Request, given: Parameters) -> None:
+    """Refuse a destination that cannot be before a job is made of it."""
+    text = given.get("DESTINATION", "").strip()
+    if text:
+        person = asker_of(request).must_be_known("DESTINATION, which makes a table of yours,")
+        mydb.target(text, person.name)
+
+
 def _time_of(text: str) -> datetime:
     """Read a time of UWS: ISO 8601 in UTC, with or without Z."""
     try:
@@ -393,19 +475,23 @@ def streamed(
     """Answer a query while it runs."""
     form = formats.resolve(asked.format or "votable")
     outcome = Outcome()
-    host = request.client.host if request.client else ""
-    client = f"{host} {request.headers.get('user-agent', '')}"
+    asker = asker_of(request)
 
     def start(spool: Spool) -> Any:
         return service.threads.submit(
-            service.answer, asked, uploads, spool, outcome, door=door, client=client
+            service.answer, asked, uploads, spool, outcome, door=door, asker=asker
         )
 
-    return Streamed(start, outcome, form, service.most_bytes)
+    return Streamed(start, outcome, form, service.most_bytes, lambda: service.gate.place(asker))
 
 
 async def in_thread(service: TapService, work: Callable[[], Any]) -> Any:
-    """Do what waits for the database in a thread of the service."""
+    """Do what takes the database a moment in a thread of the service."""
+    return await asyncio.get_running_loop().run_in_executor(service.clerks, work)
+
+
+async def in_query_thread(service: TapService, work: Callable[[], Any]) -> Any:
+    """Do what may take long in a thread beside those that take a moment."""
     return await asyncio.get_running_loop().run_in_executor(service.threads, work)
 
 

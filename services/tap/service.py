@@ -12,7 +12,9 @@ from typing import Any
 
 import psycopg2
 
-from services import adql, formats
+from services import adql, formats, mydb
+from services.limits import Gate
+from services.people import FREE, Allowance, Asker
 from services.pools import Pool
 from services.spool import Spool
 from services.tap import parameters, vosi
@@ -23,7 +25,7 @@ from services.tap.worker import Workers
 from skyledger import settings, virtual
 from skyledger.database import connection as connections
 from skyledger.database import offered
-from skyledger.errors import SkyledgerError
+from skyledger.errors import ForbiddenError, SkyledgerError
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,11 +58,14 @@ class TapService:
         Jobs that run at the same time.
     limits
         What a client may ask for.
+    anonymous
+        What is allowed to people who are not signed in, by address.
     """
 
     def __init__(
-        self, folder: Path, *, sessions: int = 16, workers: int = 2, limits: vosi.Limits = LIMITS
-    ) -> None:
+        self, folder: Path, *, sessions: int = 16, workers: int = 2, limits: vosi.Limits = LIMITS,
+        anonymous: Allowance = FREE,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.limits = limits
         self.most_bytes = 4 << 30
@@ -69,10 +74,18 @@ class TapService:
         configured = settings.read()  # once: what the environment says later is no matter
         keeper = partial(connections.connect_keeper, configured)
         self.readers = Pool(partial(connections.connect_reader, configured), sessions)
+        # Of people who are signed in; each transaction takes the rights of its person.
+        self.members = Pool(partial(connections.connect_member, configured), sessions)
         self.keepers = Pool(keeper, 8)
-        self.threads = ThreadPoolExecutor(sessions + 8, "request")
+        self.loaders = Pool(keeper, 8)  # fill the tables of people, which may take long
+        self.threads = ThreadPoolExecutor(2 * sessions + 8, "query")
+        # What takes a moment does not wait behind queries.
+        self.clerks = ThreadPoolExecutor(8, "clerk")
         self.log = QueryLog(self.kept)
-        self.workers = Workers(keeper, self._run_job, folder, workers)
+        self.gate = Gate(anonymous)
+        self.workers = Workers(keeper, self._run_job, folder, self.gate, workers)
+        self.gate.left = self.workers.freed
+        self.workers.watch(lambda _: self.gate.job_changed())
         self._catalogue: tuple[float, adql.Catalogue] | None = None
         self._making = threading.Lock()
 
@@ -84,10 +97,11 @@ class TapService:
     def stop(self) -> None:
         """Stop running jobs and close the sessions."""
         self.workers.stop()
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self.threads, self.clerks):
+            threads.shutdown(wait=False, cancel_futures=True)
         self.log.stop()
-        self.readers.close()
-        self.keepers.close()
+        for pool in (self.readers, self.members, self.keepers, self.loaders):
+            pool.close()
 
     def kept(self, work: Callable[[Any], Any]) -> Any:
         """Do ``work(cursor)`` in a session that keeps jobs and the log, and commit."""
@@ -110,20 +124,30 @@ class TapService:
         ]
         return vosi.capabilities(address, self.limits, offered)
 
+    def visible(self, person: str | None) -> tuple[adql.Table, ...]:
+        """Tables of people that somebody may read: his own, and those shared with him."""
+        return self.kept(lambda cursor: mydb.visible(cursor.connection, person))  # type: ignore[no-any-return]
+
+    def sessions_of(self, person: str | None) -> Pool:
+        """Sessions that ask for somebody."""
+        return self.readers if person is None else self.members
+
     def answer(
         self, asked: parameters.QueryRequest, uploads: list[Upload], spool: Spool,
-        outcome: Outcome, *, door: str, client: str,
+        outcome: Outcome, *, door: str, asker: Asker,
     ) -> None:  # fmt: skip
         """Answer a query into a spool; why there is no answer, if there is none, is told to it."""
         started = monotonic()
 
         def ended(failed: Exception | None = None) -> None:
             outcome.size = spool.written
-            self.log.put(asked, outcome, door, client, monotonic() - started)
+            self.log.put(asked, outcome, door, asker.client, monotonic() - started, asker.name)
             spool.end(failed)
 
         try:
-            Answering(self, asked, uploads, outcome, self.sync_seconds).write(spool.write, ended)
+            Answering(self, asked, uploads, outcome, self.sync_seconds, asker.name).write(
+                spool.write, ended
+            )
         except BrokenPipeError:
             outcome.status, outcome.message = "ABORTED", "the client has gone"
             ended()
@@ -139,6 +163,8 @@ class TapService:
         given = parameters.Parameters((n, v) for n, vs in job.parameters.items() for v in vs)
         asked = None
         try:
+            if job.owner is not None:
+                self.kept(lambda cursor: _still_there(cursor, job.owner))
             without = parameters.Parameters((n, given[n]) for n in given if n != "ASOF")
             asked = parameters.read(without, virtual.parse(job.database))
             form = formats.resolve(asked.format or "votable")
@@ -150,7 +176,7 @@ class TapService:
                 if not source.startswith("param:")
             ]
             with path.open("wb") as file:
-                Answering(self, asked, tables, outcome, seconds).write(file.write)
+                Answering(self, asked, tables, outcome, seconds, job.owner).write(file.write)
         except (SkyledgerError, psycopg2.Error) as error:
             outcome.status, outcome.message = "ERROR", " ".join(str(error).split())
             raise
@@ -158,4 +184,14 @@ class TapService:
             return str(form.media_type)
         finally:
             if asked is not None:
-                self.log.put(asked, outcome, "async", f"job {job.job_id}", monotonic() - started)
+                took = monotonic() - started
+                self.log.put(asked, outcome, "async", f"job {job.job_id}", took, job.owner)
+
+
+def _still_there(cursor: Any, person: str | None) -> None:
+    """Refuse to run a job of somebody who was shut out since it was made."""
+    cursor.execute(
+        "SELECT FROM service.person WHERE personname = %s AND disabledtai IS NULL", (person,)
+    )
+    if cursor.fetchone() is None:
+        raise ForbiddenError(f"{person} was shut out; the operators of the service know why")

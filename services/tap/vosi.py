@@ -1,15 +1,21 @@
 """What a TAP service says of itself: VOSI 1.1 and TAPRegExt 1.0 documents."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from services.adql import features
+from services.adql.values import identifier
 from services.tap import parameters, xml
+from skyledger.catalogue import RESERVED
+from skyledger.people import PersonTable
 
 _STANDARD = "ivo://ivoa.net/std/TAPRegExt#"
 _NONE: Mapping[str, str] = {}
+# One need not sign in; name and token; the token alone.
+_SECURITY = ("", "ivo://ivoa.net/sso#BasicAA", "ivo://ivoa.net/sso#token")
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,8 @@ class Limits:
 def _interface(parent: Any, url: str, use: str = "full", given: Mapping[str, str] = _NONE) -> None:
     element = xml.add(parent, "interface", None, {xml.TYPE: "vs:ParamHTTP", **given})
     xml.add(element, "accessURL", url, {"use": use})
+    for method in _SECURITY:
+        xml.add(element, "securityMethod", None, {"standardID": method} if method else {})
 
 
 def capabilities(
@@ -160,26 +168,49 @@ def _table(parent: Any, row: Sequence[Any], columns: Sequence[Any], keys: Sequen
                 xml.add(pair, "targetColumn", key[3])
 
 
-def tables(cursor: Any, *, columns: bool = True, only: str | None = None) -> bytes | None:
+def _person_row(person: PersonTable) -> tuple[Any, ...]:
+    said = f"Tables of {person.owner}."
+    return person.schema, said, person.table.full_name, "user", person.description, None
+
+
+def _person_columns(person: PersonTable) -> Iterable[tuple[Any, ...]]:
+    types = zip(person.columns, person.datatypes, person.arraysizes, strict=True)
+    for c, datatype, arraysize in types:
+        plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", c.name) and c.name.upper() not in RESERVED
+        yield (
+            person.table.full_name, c.name if plain else identifier(c.name), c.description, c.unit,
+            c.ucd, c.utype, datatype, arraysize, c.xtype, c.principal, c.indexed, c.std,
+        )  # fmt: skip
+
+
+def tables(
+    cursor: Any, people: Sequence[PersonTable] = (), *, columns: bool = True,
+    only: str | None = None,
+) -> bytes | None:  # fmt: skip
     """Write the tables that can be asked; None if ``only`` names one that is not there.
 
     Parameters
     ----------
     cursor
         psycopg2 cursor of the service.
+    people
+        Tables of people that the asker may see.
     columns
         Whether columns and joins are listed too.
     only
         Name of the one table that is wanted.
     """
     cursor.execute(_TABLES)
-    rows = [r for r in cursor.fetchall() if only is None or r[2].lower() == only.lower()]
+    known = cursor.fetchall() + [_person_row(t) for t in people]
+    rows = [r for r in known if only is None or r[2].lower() == only.lower()]
     by_table: dict[str, list[Any]] = {}
     joins: dict[str, list[Any]] = {}
     if columns:
         cursor.execute(_COLUMNS)
         for row in cursor.fetchall():
             by_table.setdefault(row[0], []).append(row)
+        for person in people:
+            by_table[person.table.full_name] = list(_person_columns(person))
         cursor.execute(_KEYS)
         for row in cursor.fetchall():
             joins.setdefault(row[0], []).append(row)

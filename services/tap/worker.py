@@ -12,6 +12,8 @@ from typing import Any
 
 import psycopg2
 
+from services.limits import Gate
+from services.people import hidden
 from services.tap import jobs
 from services.tap.answering import Outcome
 from services.tap.jobs import Job
@@ -34,13 +36,18 @@ class Workers:
         Runs one job into a file and returns the media type; called in a thread.
     folder : Path
         Where results lie.
+    gate
+        Knows the queries that people have running, and is told of their jobs.
     number : int
-        Jobs that run at the same time.
+        Jobs that run at the same time; one of them is kept for people who are signed in.
     """
 
     def __init__(
-        self, connect: Callable[[], Any], run: Run, folder: Path, number: int = 2
+        self, connect: Callable[[], Any], run: Run, folder: Path, gate: Gate, number: int = 2
     ) -> None:  # fmt: skip
+        self._gate = gate
+        self._nobody = max(1, number - 1)
+        self._held = False  # a job waits because its owner has enough running
         self._connect = connect
         self._run = run
         self._folder = folder
@@ -64,7 +71,7 @@ class Workers:
         """Stop: running queries are cancelled, and their jobs are queued for another service."""
         self._stopping.set()
         for outcome in list(self._running.values()):
-            outcome.cancel()
+            outcome.end()
         with self._work:
             self._work.notify_all()
         for thread in self._threads:
@@ -99,6 +106,9 @@ class Workers:
                     tidied = monotonic()
                     jobs.destroy_old(cursor, self._folder)
                 ready, _, _ = select.select([connection], [], [], 1.0)
+                for running in list(self._running.values()):
+                    if running.over:  # the server may not have heard of it between two statements
+                        running.cancel()
                 if not ready:
                     continue
                 connection.poll()
@@ -110,7 +120,7 @@ class Workers:
                     row = cursor.fetchone()
                     outcome = self._running.get(job_id)
                     if outcome is not None and (row is None or row[0] == "ABORTED"):
-                        outcome.cancel()
+                        outcome.end()
                 for told in list(self._watchers):
                     for job_id in heard:
                         told(job_id)
@@ -119,6 +129,12 @@ class Workers:
         with self._work:
             self._work.notify_all()
 
+    def freed(self) -> None:
+        """Look for a job again if one was held back: its owner may have another one running now."""
+        if self._held:
+            self._held = False
+            self._wake()
+
     def _serve(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -126,10 +142,11 @@ class Workers:
                     connection.autocommit = True
                     while not self._stopping.is_set():
                         with connection.cursor() as cursor:
-                            job = jobs.claim(cursor)
+                            job = jobs.claim(cursor, self._gate.running(), self._nobody)
                             if job is not None:
                                 self._one(cursor, job)
                                 continue
+                            self._held = jobs.any_queued(cursor)
                         with self._work:
                             self._work.wait(_LOOK)
             except psycopg2.Error as error:
@@ -140,6 +157,7 @@ class Workers:
         """Run one job; whatever happens it ends, or is queued again if the service stops."""
         outcome = Outcome()
         self._running[job.job_id] = outcome
+        self._gate.job(job.owner, 1)
         path = jobs.result(self._folder, job.job_id)
         part = path.with_suffix(f".{os.getpid()}.part")
         try:
@@ -158,7 +176,9 @@ class Workers:
                 return
             if not outcome.message:
                 _LOG.exception("job %s failed", job.job_id)
-            jobs.fail(cursor, job.job_id, outcome.message or f"internal error: {error}")
+            said = outcome.message or f"internal error: {error}"
+            jobs.fail(cursor, job.job_id, hidden(said))
         finally:
             self._running.pop(job.job_id, None)
+            self._gate.job(job.owner, -1)
             part.unlink(missing_ok=True)

@@ -1,5 +1,7 @@
 """Which two columns of an upload are a position on the sky."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from services.uploads.table import Uploaded, UploadedColumn
@@ -40,9 +42,13 @@ def position(uploaded: Uploaded) -> Pair | None:
     if they are in other units, or if a value lies outside the sphere: such columns are not
     positions, whatever they are called.
     """
-    usable = [
-        c for c in uploaded.columns if c.type in _NUMBERS and (c.unit or "").lower() in _DEGREES
-    ]
+    pair = named(uploaded.columns)
+    return pair if pair is not None and _on_sphere(uploaded, pair) else None
+
+
+def named(columns: Sequence[UploadedColumn]) -> Pair | None:
+    """Find the columns that are called right ascension and declination, whatever they hold."""
+    usable = [c for c in columns if c.type in _NUMBERS and (c.unit or "").lower() in _DEGREES]
     by_ucd: dict[str, UploadedColumn] = {}
     by_name: dict[str, UploadedColumn] = {}
     for c in usable:
@@ -51,8 +57,7 @@ def position(uploaded: Uploaded) -> Pair | None:
     for known, pairs in ((by_ucd, _UCDS), (by_name, _NAMES)):
         for ra, decl in pairs:
             if ra in known and decl in known and known[ra] is not known[decl]:
-                pair = known[ra], known[decl]
-                return pair if _on_sphere(uploaded, pair) else None
+                return known[ra], known[decl]
     return None
 
 

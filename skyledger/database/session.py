@@ -44,7 +44,14 @@ def begin(connection: Any, **characteristics: Any) -> None:
     connection.set_session(**characteristics)
 
 
-def settle(connection: Any, database: VirtualDatabase) -> VirtualDatabase:
+def acting(role: str | None) -> str:
+    """Statement that gives a transaction the rights of a role, and no others; empty for None."""
+    if role is None:
+        return ""
+    return f'SET LOCAL ROLE "{role.replace(chr(34), chr(34) * 2)}"; '
+
+
+def settle(connection: Any, database: VirtualDatabase, role: str | None = None) -> VirtualDatabase:
     """Make sure a virtual database is there and its answers can be had again.
 
     Parameters
@@ -54,6 +61,8 @@ def settle(connection: Any, database: VirtualDatabase) -> VirtualDatabase:
         settled in a transaction of its own, which publishes an empty epoch.
     database
         Database and instant; without an instant only the name is checked.
+    role
+        Role of the database that asks, where the login only speaks for it.
 
     Returns
     -------
@@ -71,6 +80,8 @@ def settle(connection: Any, database: VirtualDatabase) -> VirtualDatabase:
         begin(connection, readonly=on_standby(connection))
         with connection.cursor() as cursor:
             instant = database.instant
+            if role is not None:
+                cursor.execute(acting(role))
             if database.reference is not None:
                 cursor.execute("SELECT ledger.instant_of(%s)", (database.reference,))
                 instant = cursor.fetchone()[0]
