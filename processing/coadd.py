@@ -1,8 +1,8 @@
 """Templates: visits resampled to one grid, cleaned of what moves or varies, and averaged.
 
-Weights are constant over a visit (the inverse of its sky variance), so that the PSF of the result
-is the same average of the visits' PSFs. Resampled noise is correlated over a pixel or two;
-:mod:`processing.warp` says how the variance accounts for it. DPDD sections 14, 19 (pipeline 2).
+Each visit is first brought to a common PSF (:mod:`processing.matching`), so that the PSF of the
+template is the same wherever it lies and however many visits cover the place. Weights are constant
+over a visit. The noise is correlated; the template carries how. DPDD sections 14, 19 (pipeline 2).
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,13 @@ from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.ndimage import gaussian_filter
 
 from processing.compiled import compiled
 from processing.exposure import Exposure, Mask
+from processing.matching import Matcher, common_psf, spread
 from processing.psf import PsfModel, fwhm
-from processing.warp import WarpedPsf, filled, pixel_map, resample
+from processing.warp import WarpedPsf, filled, pixel_map, resample, warped_noise
 from skyledger.errors import DataRejectedError
 
 FloatArray = NDArray[np.float64]
@@ -81,9 +82,10 @@ def build_template(
 
     Notes
     -----
-    Inputs are brought to a common PSF and compared with their median; what is off by more than 5
-    sigma and 30 % of the median's light is left out. Of two inputs that disagree the fainter
-    holds: what comes and goes is brighter than the sky. Variable stars are averaged.
+    Inputs a third wider than the common PSF are not used. The others are compared with their
+    median; what is off by more than 5 sigma and 30 % of the median's light is left out. Of two
+    inputs that disagree the fainter holds: what comes and goes is brighter than the sky. Variable
+    stars are averaged.
     """
     _check(exposures)
     if wcs is None or shape is None:
@@ -92,22 +94,33 @@ def build_template(
             if len(exposures) == 1
             else template_grid(exposures)
         )
-    planes = [resample(e, pixel_map(wcs, shape, e.wcs)) for e in exposures]
+    maps = [pixel_map(wcs, shape, e.wcs) for e in exposures]
+    noise = [warped_noise(e.noise, m) for e, m in zip(exposures, maps, strict=True)]
+    planes = [resample(e, m) for e, m in zip(exposures, maps, strict=True)]
     image = np.stack([p[0] for p in planes])
     variance = np.stack([p[1] for p in planes])
     mask = np.stack([p[2] for p in planes])
+    del planes
+    psfs = [WarpedPsf(e, wcs) for e in exposures]
+    if len(exposures) == 1:
+        psf = PsfModel.sampled(psfs[0], shape)
+        cost = np.ones(1)
+    else:
+        image, mask, noise, cost, used, psf = _match(exposures, image, mask, noise, psfs, shape)
+        exposures = [e for e, u in zip(exposures, used, strict=True) if u]
+        variance = variance[used]
     usable = (mask & int(Mask.BAD | Mask.CR | Mask.NO_DATA | Mask.STREAK | Mask.SAT)) == 0
     # EDGE pixels are interpolated from fewer neighbours but good enough in an average of many.
     if len(exposures) == 1:
         usable &= (mask & int(Mask.EDGE)) == 0
     gains = np.array([e.electrons_per_unit for e in exposures])
-    weight = np.array([_weight(v[u]) for v, u in zip(variance, usable, strict=True)])
+    weight = np.array([_weight(v[u]) for v, u in zip(variance, usable, strict=True)]) / cost
     if len(exposures) > 1:
         _level(image, usable)
-        middle = (shape[1] - 1) / 2, (shape[0] - 1) / 2
-        width = np.array([fwhm(WarpedPsf(e, wcs).image(*middle)) for e in exposures]) / 2.3548
-        usable &= ~_outliers(image, variance, usable, width)
+        usable &= ~_outliers(image, variance, usable, noise, fwhm(psf.image(0, 0)) / 2.3548)
     mean, mean_variance = _average(image, variance, usable, weight)
+    of_noise = weight**2 * np.array([_sky(v[u]) for v, u in zip(variance, usable, strict=True)])
+    correlation = np.tensordot(of_noise / of_noise.sum(), np.stack(noise), axes=1)
     empty = ~usable.any(axis=0)
     bits = np.bitwise_or.reduce(np.where(usable, mask & int(Mask.INTRP), 0), axis=0)
     # Where no input is usable the reason is that of the inputs that cover the place.
@@ -121,7 +134,6 @@ def build_template(
         covered = (mask & int(Mask.NO_DATA)) == 0
         fallback, fallback_variance = _average(image, variance, covered, weight)
         mean[hidden], mean_variance[hidden] = fallback[hidden], fallback_variance[hidden]
-    psf = PsfModel.sampled(_CoaddPsf(exposures, weight, wcs), shape)
     pixel = float(np.mean(proj_plane_pixel_scales(wcs))) * 3600
     times = np.array([e.visit.mid_tai for e in exposures])
     airmass = float(np.average([e.visit.airmass for e in exposures], weights=weight))
@@ -153,7 +165,57 @@ def build_template(
             "airmass": airmass,
             "seeing": psf.fwhm((shape[1] - 1) / 2, (shape[0] - 1) / 2) * pixel,
         },
+        noise=correlation,
     )
+
+
+def _match(
+    exposures: Sequence[Exposure],
+    image: NDArray[np.float32],
+    mask: NDArray[np.int32],
+    noise: list[FloatArray],
+    psfs: list[WarpedPsf],
+    shape: tuple[int, int],
+) -> tuple[
+    NDArray[np.float32],
+    NDArray[np.int32],
+    list[FloatArray],
+    FloatArray,
+    NDArray[np.bool_],
+    PsfModel,
+]:
+    """Bring the visits to one PSF; those far too wide are left out.
+
+    Returns the images, masks and noise correlations of those that stay, what each costs in noise,
+    which they are, and the PSF.
+    """
+    middles = [_middle(m, shape) for m in mask]
+    stamps = [p.image(*middle) for p, middle in zip(psfs, middles, strict=True)]
+    target, used = common_psf(stamps)
+    matcher = Matcher(shape, target)
+    width = fwhm(target) / 2.3548
+    kept = np.flatnonzero(used)
+    lost = int(Mask.BAD | Mask.CR | Mask.NO_DATA | Mask.STREAK | Mask.SAT)
+    for k in kept:
+        nothing = (mask[k] & int(Mask.NO_DATA)) != 0
+        image[k] = matcher.convolve(filled(image[k], nothing), ~nothing, psfs[k])
+        image[k][nothing] = 0
+        own = fwhm(stamps[k]) / 2.3548
+        reach = int(np.ceil(1 + 1.5 * np.sqrt(abs(width**2 - own**2))))
+        mask[k] = spread(mask[k], lost, reach)
+    correlations = [matcher.noise(noise[k], stamps[k]) for k in kept]
+    cost = np.array([matcher.cost(stamps[k]) for k in kept])
+    psf = PsfModel.constant(target)
+    return image[kept], mask[kept], correlations, cost, used, psf
+
+
+def _middle(mask: NDArray[np.int32], shape: tuple[int, int]) -> tuple[float, float]:
+    """Middle (x, y) of what a visit covers."""
+    covered = (mask & int(Mask.NO_DATA)) == 0
+    rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
+    if rows.size == 0:
+        return (shape[1] - 1) / 2, (shape[0] - 1) / 2
+    return float(columns[0] + columns[-1]) / 2, float(rows[0] + rows[-1]) / 2
 
 
 def _check(exposures: Sequence[Exposure]) -> None:
@@ -178,36 +240,18 @@ def _check(exposures: Sequence[Exposure]) -> None:
         raise DataRejectedError(f"a template has one band, got {', '.join(bands)}; split the list")
 
 
+def _sky(variance: NDArray[np.float32]) -> float:
+    """Variance of the sky: the 25 % quantile leaves out what stars add to it."""
+    return float(np.quantile(variance[::7], 0.25)) if variance.size else 0.0
+
+
 def _weight(variance: NDArray[np.float32]) -> float:
-    """Inverse of the sky's variance: the 25 % quantile leaves out what stars add to it."""
-    return float(1 / np.quantile(variance, 0.25)) if variance.size else 0.0
+    return 1 / _sky(variance) if variance.size else 0.0
 
 
 def _corners(shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
     ny, nx = shape
     return np.array([0.0, nx - 1, nx - 1, 0]), np.array([0.0, 0, ny - 1, ny - 1])
-
-
-class _CoaddPsf:
-    """Weighted mean of the PSFs of the inputs that cover a place."""
-
-    def __init__(self, exposures: Sequence[Exposure], weight: FloatArray, wcs: WCS) -> None:
-        self._parts = [WarpedPsf(e, wcs) for e in exposures]
-        self._weight = weight
-        self._size = min(np.asarray(p.image(0, 0)).shape[0] for p in self._parts)
-
-    def image(self, x: float, y: float) -> FloatArray:
-        covering = [p.covers(x, y) for p in self._parts]
-        if not any(covering):
-            covering = [True] * len(self._parts)
-        total = np.zeros((self._size, self._size))
-        for part, weight, used in zip(self._parts, self._weight, covering, strict=True):
-            if used:
-                stamp = part.image(x, y)
-                cut = (stamp.shape[0] - self._size) // 2
-                total += weight * stamp[cut : cut + self._size, cut : cut + self._size]
-        total /= total.sum()
-        return total
 
 
 def _level(image: NDArray[np.float32], usable: NDArray[np.bool_]) -> None:
@@ -273,36 +317,37 @@ def _outliers(
     image: NDArray[np.float32],
     variance: NDArray[np.float32],
     usable: NDArray[np.bool_],
-    width: FloatArray,
+    correlation: list[FloatArray],
+    width: float,
 ) -> NDArray[np.bool_]:
     """Pixels of each input that disagree with the others, shape (n, ny, nx).
 
-    All are smoothed to one PSF, a little wider than the widest, before they are compared: else
-    the cores of stars would be cut from the sharp inputs.
+    All have the same PSF, of Gaussian width ``width`` [pixel]; a little smoothing lets the noise
+    of single pixels go.
     """
     common = np.zeros_like(image)
     noise = np.zeros(len(image))
+    half = correlation[0].shape[0] // 2
+    lag2 = np.sum(np.mgrid[-half : half + 1, -half : half + 1] ** 2, axis=0)
     for k in range(len(image)):
-        sigma = float(np.sqrt(width.max() ** 2 + 1 - width[k] ** 2))
-        common[k] = gaussian_filter(filled(image[k], ~usable[k]), sigma)
-        if usable[k].any():
-            # A Gaussian filter lowers the variance of white noise by 4 pi sigma^2.
-            noise[k] = np.median(variance[k][usable[k]]) / (4 * np.pi * sigma**2)
+        common[k] = gaussian_filter(filled(image[k], ~usable[k]), 1.0)
+        # Variance after a Gaussian of sigma 1: under its own correlation, exp(-d^2 / 4) / 4 pi.
+        share = float(np.sum(correlation[k] * np.exp(-lag2 / 4)) / (4 * np.pi))
+        noise[k] = _sky(variance[k][usable[k]]) * share
     middle = np.zeros(image.shape[1:], np.float32)
     _pixel_medians(common, usable, middle, fainter=True)
     # What is left of the PSFs' differences scales with the light of the star, in its wings with
     # that of its core; so do variable stars, which stay in the average.
     light = np.maximum(middle, 0)
-    allowed = _ALIKE * light + gaussian_filter(light, 2.5 * float(width.max()))
+    allowed = _ALIKE * light + gaussian_filter(light, 2.5 * width)
     found = np.zeros(image.shape, bool)
     several = usable.sum(axis=0) > 1
+    reach = int(np.ceil(_GROW * width))
     for k in range(len(image)):
         limit = _CLIP * np.sqrt(noise[k] + noise.max() / 2) + allowed
         far = several & usable[k] & (np.abs(common[k] - middle) > limit)
         if far.any():
-            reach = int(np.ceil(_GROW * width[k]))
-            ball = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach
-            found[k] = binary_dilation(far, ball) & several
+            found[k] = (spread(far.astype(np.int32), 1, reach) != 0) & several
     # The last input of a pixel stays, whatever the others say.
     return found & (usable & ~found).any(axis=0)
 

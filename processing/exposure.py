@@ -89,6 +89,10 @@ class Exposure:
     ``image`` is in ``unit``, ``variance`` in ``unit`` squared. Calibrated images are in nJy;
     ``electrons_per_unit`` turns them back into electrons for Poisson noise. Pixel (0, 0) is the
     centre of the first pixel; ``wcs`` is used with origin 0.
+
+    ``variance`` is the power of the noise at low frequencies, per pixel. Where interpolation or a
+    filter has correlated the pixels, ``noise`` (n, n), n odd, has the covariance of two pixels by
+    their distance, as a share of ``variance``; it sums to 1. None is white noise.
     """
 
     image: FloatImage
@@ -102,6 +106,7 @@ class Exposure:
     # Numbers that describe the image and end up in the ccdVisit row and the FITS header, by the
     # dictionary's column names: zeroPoint, zeroPointRelErr, seeing, skyBg, skyNoise, ...
     quality: dict[str, Any] = field(default_factory=dict)
+    noise: NDArray[np.float64] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:

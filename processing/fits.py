@@ -8,6 +8,7 @@ IMAGE     float32    pixels, ``BUNIT`` their unit, with the WCS
 VARIANCE  float32    variance, unit squared, with the WCS
 MASK      int32      bits; ``MPnn`` names bit nn, with the WCS
 PSF       float64    polynomial planes of the PSF, ``PSFORDER PSFX0 PSFY0 PSFSCALE`` their frame
+NOISE     float64    how far pixels are correlated, by their distance; absent where they are not
 VISIT     one row    every field of the visit, and the WCS, to the last bit
 QUALITY   one row    the numbers of the ccdVisit, by the dictionary's column names
 ========  =========  ==========================================================================
@@ -76,7 +77,7 @@ def write(exposure: Exposure, path: Path) -> None:
             f"{exposure.mask.shape} differ in shape; all three planes must be of the image's"
         )
     primary = fits.PrimaryHDU()
-    primary.header["PRODUCT"] = ("exposure", "IMAGE, VARIANCE, MASK, PSF, VISIT, QUALITY")
+    primary.header["PRODUCT"] = ("exposure", "IMAGE, VARIANCE, MASK, PSF, NOISE, VISIT, QUALITY")
     for name, keyword in _KEYWORDS.items():
         primary.header[keyword] = (getattr(exposure.visit, name), name)
     geometry = _wcs_header(exposure.wcs, path)
@@ -103,6 +104,8 @@ def write(exposure: Exposure, path: Path) -> None:
         psf = fits.ImageHDU(exposure.psf.coefficients, name="PSF")
         psf.header.update(exposure.psf.header)
         hdus.append(psf)
+    if exposure.noise is not None:
+        hdus.append(fits.ImageHDU(np.asarray(exposure.noise, np.float64), name="NOISE"))
     visit = {field.name: getattr(exposure.visit, field.name) for field in fields(VisitInfo)}
     visit["electrons_per_unit"] = float(exposure.electrons_per_unit)
     visit |= _wcs_numbers(exposure.wcs)
@@ -146,6 +149,7 @@ def read(path: Path) -> Exposure:
                 psf=psf,
                 electrons_per_unit=visit["electrons_per_unit"],
                 quality=_values(hdus["QUALITY"]),
+                noise=_native(hdus["NOISE"].data) if "NOISE" in hdus else None,
             )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DataRejectedError(

@@ -1,28 +1,40 @@
 """The matching kernel: what turns the template's PSF into the visit's, everywhere on the detector.
 
-Alard & Lupton (1998), Alard (2000): a sum of Gaussians times polynomials, whose coefficients are
-polynomials of the position, found by linear least squares on stamps around stars. All bases but
-the first sum to zero, so the first one's coefficient is the flux ratio, the same everywhere.
-DIA-08; design section 9.
+Both PSFs are known, so the kernel is their ratio, times a correction that is found on stamps
+around stars by linear least squares: 1 plus Gaussians times polynomials, whose coefficients are
+polynomials of the position (Alard & Lupton 1998; Alard 2000). All of these but the 1 sum to zero,
+so that its coefficient is the flux ratio, the same everywhere. The correction is small, and the fit
+knows that: few stars suffice. DIA-08; design section 9.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from processing.compiled import compiled
+from processing.exposure import Psf
 from processing.psf import normalisation, terms
 from skyledger.errors import DataRejectedError
 
 FloatArray = NDArray[np.float64]
-_DEGREES = (4, 2, 1)  # of the polynomials on the narrow, middle and wide Gaussian
+ComplexImage = NDArray[np.complex64]
+_WIDTHS = (0.45, 1.0, 2.0)  # of the Gaussians, over that of the visit's PSF
+_DEGREES = (4, 2, 1)  # of the polynomials on each of them
 _MIN_STAMPS = 4
+_FLOOR = 1e-3  # of a PSF's transform, below which it is taken for noise
+_REACH = 24  # pixels that the ratio of the PSFs reaches
+_EXPECTED = 0.1  # spread of the coefficients of the correction
+_LEFT = 0.05  # of a star's light that may be left, pixel by pixel
 
 
 @dataclass(frozen=True)
 class KernelBasis:
-    """Separable bases: basis j is ``profiles[first[j]]`` along x times ``profiles[second[j]]``."""
+    """Separable bases: basis j is ``profiles[first[j]]`` along x times ``profiles[second[j]]``.
+
+    Basis 0 is a single pixel of 1.
+    """
 
     profiles: FloatArray  # (n_profiles, 2 half + 1)
     first: NDArray[np.int64]
@@ -32,13 +44,12 @@ class KernelBasis:
 
     @classmethod
     def of_width(cls, sigma: float) -> "KernelBasis":
-        """Bases for a kernel of Gaussian width ``sigma`` [pixel]."""
-        widths = (max(0.6, 0.6 * sigma), max(1.1, 1.2 * sigma), max(2.2, 2.4 * sigma))
+        """Bases for a PSF of Gaussian width ``sigma`` [pixel]."""
+        widths = [max(low, w * sigma) for low, w in zip((0.6, 1.1, 2.2), _WIDTHS, strict=True)]
         half = int(np.ceil(2.8 * widths[2]))
         x = np.arange(-half, half + 1.0)
-        profiles: list[FloatArray] = []
-        first: list[int] = []
-        second: list[int] = []
+        profiles: list[FloatArray] = [(x == 0).astype(np.float64)]
+        first, second = [0], [0]
         for width, degree in zip(widths, _DEGREES, strict=True):
             start = len(profiles)
             profiles += [
@@ -59,7 +70,7 @@ class KernelBasis:
 
     @property
     def half(self) -> int:
-        """Half-width of the kernel [pixel]."""
+        """Half-width of the correction [pixel]."""
         return int(self.profiles.shape[1]) // 2
 
     def __len__(self) -> int:
@@ -73,22 +84,46 @@ class KernelBasis:
         return np.asarray(out)
 
 
+def spectrum(stamp: FloatArray, size: int) -> ComplexImage:
+    """Fourier transform, on a grid of ``size``, of a stamp whose middle is the origin."""
+    box = np.zeros((size, size), np.float32)
+    n, m = stamp.shape
+    box[:n, :m] = stamp
+    return np.asarray(fft.rfft2(np.roll(box, (-(n // 2), -(m // 2)), (0, 1))))
+
+
+@dataclass(frozen=True)
+class PsfRatio:
+    """What turns the PSF of a template into that of a visit, by their models."""
+
+    visit: Psf
+    template: Psf
+
+    def transform(self, x: float, y: float, size: int) -> ComplexImage:
+        """Fourier transform at (x, y) on a grid of ``size``, 1 at the origin."""
+        above = spectrum(self.visit.image(x, y), size)
+        below = spectrum(self.template.image(x, y), size)
+        ratio = above * np.conj(below) / (np.abs(below) ** 2 + np.float32(_FLOOR**2))
+        return np.asarray(ratio / ratio[0, 0].real)
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A fitted kernel and background.
 
     Attributes
     ----------
-    sum : float
-        Flux ratio visit / template: 1 for two images calibrated alike.
+    ratio : PsfRatio
+        The kernel before its correction.
     order : int
-        Degree of the spatial variation.
+        Degree of the spatial variation of the correction.
     n_stamps : int
         Stars used in the end, of ``n_candidates``.
     chi2 : float
         Median over these stamps of chi-square per pixel.
     """
 
+    ratio: PsfRatio
     basis: FloatArray  # (n, size, size)
     coefficients: FloatArray  # (n, n_terms)
     background: FloatArray  # (3,), of 1, u, v [unit of the image]
@@ -100,21 +135,30 @@ class Kernel:
 
     @property
     def sum(self) -> float:
-        """Flux ratio visit / template."""
+        """Flux ratio visit / template: 1 for two images calibrated alike."""
         return float(self.coefficients[0, 0])
 
-    def image(self, x: float, y: float) -> FloatArray:
-        """Kernel at (x, y), shape (size, size)."""
+    @property
+    def reach(self) -> int:
+        """Pixels around a place that the kernel needs."""
+        return _REACH + int(self.basis.shape[1]) // 2
+
+    def correction(self, x: float, y: float) -> FloatArray:
+        """Correction at (x, y), shape (size, size)."""
         weights = self.coefficients @ _terms(self.order, self.shape, x, y)[0]
         return np.asarray(np.tensordot(weights, self.basis, axes=1))
+
+    def transform(self, x: float, y: float, size: int) -> ComplexImage:
+        """Fourier transform of the kernel at (x, y) on a grid of ``size``."""
+        return np.asarray(self.ratio.transform(x, y, size) * spectrum(self.correction(x, y), size))
 
     def background_image(self) -> NDArray[np.float32]:
         """Difference of the two skies, shape (ny, nx)."""
         x0, y0, scale = normalisation(self.shape)
-        u = (np.arange(self.shape[1]) - x0) / scale
-        v = (np.arange(self.shape[0])[:, None] - y0) / scale
-        b = self.background
-        return np.asarray(b[0] + b[1] * u + b[2] * v, dtype=np.float32)
+        u = ((np.arange(self.shape[1]) - x0) / scale).astype(np.float32)
+        v = ((np.arange(self.shape[0])[:, None] - y0) / scale).astype(np.float32)
+        b = self.background.astype(np.float32)
+        return np.asarray(b[0] + b[1] * u + b[2] * v)
 
 
 def fit(
@@ -124,6 +168,7 @@ def fit(
     usable: NDArray[np.bool_],
     x: NDArray[np.int64],
     y: NDArray[np.int64],
+    ratio: PsfRatio,
     sigma: float,
     stamp: int,
 ) -> Kernel:
@@ -131,14 +176,18 @@ def fit(
 
     Parameters
     ----------
-    template, visit, variance : array, shape (ny, nx)
-        On the same pixels; the variance is of the difference.
+    template : array, shape (ny + 2 m, nx + 2 m)
+        On the pixels of the visit and ``m`` more on every side.
+    visit, variance : array, shape (ny, nx)
+        The variance is of the difference.
     usable : array of bool, shape (ny, nx)
         Pixels usable in both.
     x, y : int array, shape (n,) [pixel]
         Stars.
+    ratio : PsfRatio
+        The kernel expected.
     sigma : float [pixel]
-        Expected width of the kernel.
+        Gaussian width of the visit's PSF.
     stamp : int [pixel]
         Half-width of a stamp.
 
@@ -149,30 +198,33 @@ def fit(
     """
     shape = (visit.shape[0], visit.shape[1])
     basis = KernelBasis.of_width(sigma)
-    margin = stamp + basis.half
-    inside = (x >= margin) & (x < shape[1] - margin) & (y >= margin) & (y < shape[0] - margin)
+    inside = (x >= stamp) & (x < shape[1] - stamp) & (y >= stamp) & (y < shape[0] - stamp)
     x, y = x[inside], y[inside]
     if x.size < _MIN_STAMPS:
         raise _too_few(x.size, x.size)
-    normal, right, data2, n_data = _stamps(template, visit, variance, usable, x, y, basis, stamp)
+    margin = (template.shape[0] - shape[0]) // 2
+    normal, right, data2, n_data = _stamps(
+        template, margin, visit, variance, usable, x, y, basis, ratio, stamp
+    )
     full = n_data > 0.7 * (2 * stamp + 1) ** 2
     x, y, normal, right = x[full], y[full], normal[full], right[full]
     data2, n_data = data2[full], n_data[full]
     keep = np.ones(x.size, bool)
     order, reduced = 0, np.zeros(x.size)
     solution = np.zeros(0)
-    for _ in range(5):
+    for _ in range(6):
         count = int(keep.sum())
         if count < _MIN_STAMPS:
             raise _too_few(count, x.size)
         order = 2 if count >= 60 else 1 if count >= 20 else 0
-        solution, chi2 = _solve(normal, right, data2, _terms(order, shape, x, y),
-                                _terms(1, shape, x, y), keep)  # fmt: skip
+        solution, chi2, light = _solve(normal, right, data2, _terms(order, shape, x, y),
+                                       _terms(1, shape, x, y), keep)  # fmt: skip
         reduced = chi2 / n_data
-        middle = np.median(reduced[keep])
-        spread = 1.4826 * np.median(np.abs(reduced[keep] - middle))
-        # Stars that vary, blends that moved, bleeding: they do not fit whatever the kernel.
-        better = reduced < middle + max(3 * spread, 0.3 * middle)
+        level = np.median(reduced[keep])
+        # Stars that vary, blends that moved, bleeding: they do not fit whatever the kernel. A
+        # bright star never fits to the noise; what counts is the share of its light that is left.
+        excess = chi2 - level * n_data
+        better = (excess < 5 * level * np.sqrt(2 * n_data)) | (excess < _LEFT**2 * light)
         if np.array_equal(better, keep):
             break
         keep = better
@@ -181,7 +233,7 @@ def fit(
     coefficients[0, 0] = solution[0]
     coefficients[1:] = solution[1:-3].reshape(len(basis) - 1, n_terms)
     return Kernel(
-        basis.images(), coefficients, solution[-3:], order, shape, int(keep.sum()), x.size,
+        ratio, basis.images(), coefficients, solution[-3:], order, shape, int(keep.sum()), x.size,
         float(np.median(reduced[keep])),
     )  # fmt: skip
 
@@ -207,10 +259,11 @@ def _solve(
     spatial: FloatArray,
     sky: FloatArray,
     keep: NDArray[np.bool_],
-) -> tuple[FloatArray, FloatArray]:
-    """Solve for all coefficients; return them and the chi-square of every stamp.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Solve for all coefficients; return them, and chi-square and light of every stamp.
 
-    Parameters are: basis 0; bases 1.. times the spatial terms; sky times (1, u, v).
+    Parameters are: basis 0; bases 1.. times the spatial terms; sky times (1, u, v). The light is
+    the chi-square that the stamp had if nothing of the template were subtracted.
     """
     n_basis, n_terms = normal.shape[1] - 1, spatial.shape[1]
     column = np.concatenate([[0], np.repeat(np.arange(1, n_basis), n_terms), [n_basis] * 3])
@@ -222,45 +275,70 @@ def _solve(
     for k in np.flatnonzero(keep):
         matrix += normal[k][np.ix_(column, column)] * np.outer(factors[k], factors[k])
         vector += right[k][column] * factors[k]
+    # The PSFs are known: the correction is 1 and little else.
+    known = np.zeros(column.size)
+    known[1:-3] = _EXPECTED**-2
+    matrix[np.diag_indices_from(matrix)] += known
     scale = 1 / np.sqrt(np.diag(matrix))
     scaled = matrix * np.outer(scale, scale)
-    # A trace of ridge: bases of neighbouring widths are nearly the same.
-    scaled[np.diag_indices_from(scaled)] += 1e-7
+    scaled[np.diag_indices_from(scaled)] += 1e-9
     solution = scale * np.linalg.solve(scaled, scale * vector)
-    chi2 = np.empty(len(normal))
-    for s in range(len(normal)):
-        local = np.zeros(n_basis + 1)
-        np.add.at(local, column, solution * factors[s])
-        chi2[s] = data2[s] - 2 * local @ right[s] + local @ normal[s] @ local
-    return solution, chi2
+    local = np.zeros((len(normal), n_basis + 1))
+    for p, b in enumerate(column):
+        local[:, b] += solution[p] * factors[:, p]
+    chi2 = (
+        data2 - 2 * np.sum(local * right, axis=1) + np.einsum("si,sij,sj->s", local, normal, local)
+    )
+    local[:, -1] = 0
+    light = np.einsum("si,sij,sj->s", local, normal, local)
+    return solution, chi2, light
 
 
 def _stamps(
     template: NDArray[np.float32],
+    margin: int,
     visit: NDArray[np.float32],
     variance: NDArray[np.float32],
     usable: NDArray[np.bool_],
     x: NDArray[np.int64],
     y: NDArray[np.int64],
     basis: KernelBasis,
+    ratio: PsfRatio,
     stamp: int,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Form the normal equations of every stamp for the bases and a constant sky."""
     n = len(basis) + 1
     normal, right = np.zeros((x.size, n, n)), np.zeros((x.size, n))
     data2, n_data = np.zeros(x.size), np.zeros(x.size)
-    design = np.ones(((2 * stamp + 1) ** 2, n))
+    design = np.ones(((2 * stamp + 1) ** 2, n), np.float32)
+    wide = stamp + basis.half + _REACH
+    size = fft.next_fast_len(2 * wide + 1, real=True)
+    inner = slice(wide - stamp - basis.half, wide + stamp + basis.half + 1)
+    more = max(0, wide - margin)
+    template = np.pad(template, more, mode="edge")
+    norm = (1 / basis.norm).astype(np.float32)
     for k in range(x.size):
         patch = slice(y[k] - stamp, y[k] + stamp + 1), slice(x[k] - stamp, x[k] + stamp + 1)
-        _design(template, x[k], y[k], stamp, basis.profiles, basis.first, basis.second, design)
+        row, column = y[k] + margin + more - wide, x[k] + margin + more - wide
+        around = template[row : row + 2 * wide + 1, column : column + 2 * wide + 1]
+        expected = fft.irfft2(
+            fft.rfft2(around, (size, size)) * ratio.transform(float(x[k]), float(y[k]), size),
+            (size, size),
+        )[inner, inner]
+        expected = np.ascontiguousarray(expected)
+        _design(
+            expected, stamp, basis.profiles.astype(np.float32), basis.first, basis.second, design
+        )
         columns = design[:, :-1]
-        columns /= basis.norm
+        columns *= norm
         columns[:, basis.lowered] -= columns[:, :1]
         good = usable[patch].ravel()
         weight = np.where(good, 1 / np.where(good, variance[patch].ravel(), 1), 0)
         data = np.where(good, visit[patch].ravel(), 0).astype(np.float64)
-        weighted = design * weight[:, None]
-        normal[k], right[k] = design.T @ weighted, weighted.T @ data
+        root = np.sqrt(weight).astype(np.float32)
+        weighted = design * root[:, None]
+        normal[k] = weighted.T @ weighted
+        right[k] = weighted.T @ (root * data).astype(np.float32)
         data2[k], n_data[k] = np.sum(weight * data**2), good.sum()
     return normal, right, data2, n_data
 
@@ -268,34 +346,34 @@ def _stamps(
 @compiled
 def _design(
     template: NDArray[np.float32],
-    x: int,
-    y: int,
     stamp: int,
-    profiles: FloatArray,
+    profiles: NDArray[np.float32],
     first: NDArray[np.int64],
     second: NDArray[np.int64],
-    out: FloatArray,
+    out: NDArray[np.float32],
 ) -> None:
-    """Template around (x, y) convolved with each basis, into the columns of ``out``."""
+    """Piece of the template convolved with each basis, into the columns of ``out``."""
     taps = profiles.shape[1]
     half = taps // 2
     size = 2 * stamp + 1
     rows = size + 2 * half
-    across = np.zeros((profiles.shape[0], rows, size))
+    across = np.zeros((profiles.shape[0], rows, size), np.float32)
     for p in range(profiles.shape[0]):
         for i in range(rows):
-            r = y - stamp - half + i
-            for j in range(size):
-                c = x - stamp + j + half
-                total = 0.0
-                for t in range(taps):
-                    total += profiles[p, t] * template[r, c - t]
-                across[p, i, j] = total
+            for t in range(taps):
+                factor = profiles[p, t]
+                if factor != 0:
+                    for j in range(size):
+                        across[p, i, j] += factor * template[i, j + taps - 1 - t]
+    line = np.empty(size, np.float32)
     for b in range(first.size):
-        line, source = profiles[second[b]], across[first[b]]
+        weights, source = profiles[second[b]], across[first[b]]
         for i in range(size):
+            line[:] = 0
+            for t in range(taps):
+                factor = weights[t]
+                if factor != 0:
+                    for j in range(size):
+                        line[j] += factor * source[i + taps - 1 - t, j]
             for j in range(size):
-                total = 0.0
-                for t in range(taps):
-                    total += line[t] * source[i + 2 * half - t, j]
-                out[i * size + j, b] = total
+                out[i * size + j, b] = line[j]

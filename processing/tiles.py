@@ -10,14 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
-from scipy.ndimage import gaussian_filter
 
-from processing.kernel import Kernel
+from processing.kernel import Kernel, spectrum
 from processing.psf import PsfModel, normalisation, terms
 
 FloatImage = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
-_HOP = 96  # pixels from one tile centre to the next
 
 
 @dataclass(frozen=True)
@@ -33,28 +31,31 @@ class Tile:
 
 
 class Grid:
-    """Tiles over an image of ``shape``, each with ``margin`` pixels for the reach of filters."""
+    """Tiles over an image of ``shape``, each with ``margin`` pixels for the reach of filters.
 
-    def __init__(self, shape: tuple[int, int], margin: int) -> None:
-        self.shape, self.margin = shape, margin
-        self.size = fft.next_fast_len(2 * _HOP + 2 * margin, real=True)
-        self.pad = _HOP + self.size
-        self._centres = [_centres(n) for n in shape]
+    ``hop`` is the distance [pixel] from one tile's centre to the next.
+    """
+
+    def __init__(self, shape: tuple[int, int], margin: int, hop: int) -> None:
+        self.shape, self.margin, self.hop = shape, margin, hop
+        self.size = fft.next_fast_len(2 * hop + 2 * margin, real=True)
+        self.pad = self.size
+        self._centres = [_centres(n, hop) for n in shape]
 
     def __iter__(self) -> Iterator[Tile]:
         ny, nx = self.shape
         for cy in self._centres[0]:
             for cx in self._centres[1]:
-                y0, x0 = cy - _HOP - self.margin, cx - _HOP - self.margin
+                y0, x0 = cy - self.hop - self.margin, cx - self.hop - self.margin
                 window = (
                     slice(y0 + self.pad, y0 + self.pad + self.size),
                     slice(x0 + self.pad, x0 + self.pad + self.size),
                 )
-                ylo, yhi = max(0, cy - _HOP), min(ny, cy + _HOP)
-                xlo, xhi = max(0, cx - _HOP), min(nx, cx + _HOP)
+                ylo, yhi = max(0, cy - self.hop), min(ny, cy + self.hop)
+                xlo, xhi = max(0, cx - self.hop), min(nx, cx + self.hop)
                 inner = slice(ylo - y0, yhi - y0), slice(xlo - x0, xhi - x0)
-                hat_y = _hat(np.arange(ylo, yhi), cy, self._centres[0])
-                hat_x = _hat(np.arange(xlo, xhi), cx, self._centres[1])
+                hat_y = _hat(np.arange(ylo, yhi), cy, self._centres[0], self.hop)
+                hat_x = _hat(np.arange(xlo, xhi), cx, self._centres[1], self.hop)
                 weight = np.outer(hat_y, hat_x).astype(np.float32)
                 target = slice(ylo, yhi), slice(xlo, xhi)
                 yield Tile(float(cx), float(cy), window, inner, target, weight)
@@ -65,22 +66,19 @@ class Grid:
 
     def transform(self, stamp: FloatArray) -> NDArray[np.complex64]:
         """Fourier transform of a stamp whose middle is the origin."""
-        box = np.zeros((self.size, self.size), np.float32)
-        n = stamp.shape[0]
-        box[:n, :n] = stamp
-        return np.asarray(fft.rfft2(np.roll(box, (-(n // 2), -(n // 2)), (0, 1))))
+        return spectrum(stamp, self.size)
 
 
-def _centres(length: int) -> list[int]:
+def _centres(length: int, hop: int) -> list[int]:
     """Tile centres along an axis, a hop apart, the outer ones within the image if it is large."""
-    count = max(1, round(length / _HOP))
-    start = (length - (count - 1) * _HOP) // 2
-    return [start + k * _HOP for k in range(count)]
+    count = max(1, round(length / hop))
+    start = (length - (count - 1) * hop) // 2
+    return [start + k * hop for k in range(count)]
 
 
-def _hat(pixels: NDArray[np.int64], centre: int, centres: list[int]) -> FloatArray:
+def _hat(pixels: NDArray[np.int64], centre: int, centres: list[int], hop: int) -> FloatArray:
     """Linear blend towards the neighbours; flat beyond the first and the last tile."""
-    hat = np.clip(1 - np.abs(pixels - centre) / _HOP, 0, 1)
+    hat = np.clip(1 - np.abs(pixels - centre) / hop, 0, 1)
     if centre == centres[0]:
         hat[pixels < centre] = 1
     if centre == centres[-1]:
@@ -93,7 +91,7 @@ class Filtered:
     """Result of :func:`difference`."""
 
     image: FloatImage  # white-noise difference; 0 where not usable
-    model: FloatImage  # template convolved with the kernel
+    model: FloatImage  # template convolved with the kernel: the visit without noise
     psf: PsfModel
     stamps: dict[tuple[float, float], FloatArray]  # PSF at the centres of the tiles
 
@@ -103,53 +101,57 @@ def difference(
     template: FloatImage,
     visit_variance: FloatImage,
     template_variance: FloatImage,
+    noise: FloatArray,
     good: NDArray[np.bool_],
     psf: PsfModel,
     kernel: Kernel,
-    gauss: float,
 ) -> Filtered:
-    """Subtract ``kernel`` * template from the visit smoothed by ``gauss``; whiten the noise.
+    """Subtract ``kernel`` * template from the visit and whiten the noise.
 
     Parameters
     ----------
-    visit, template, visit_variance, template_variance : array, shape (ny, nx)
+    visit, visit_variance, template_variance : array, shape (ny, nx)
         Variances are those of the sky, without sources.
+    template : array, shape (ny + 2 m, nx + 2 m)
+        On the pixels of the visit and ``m`` more on every side.
+    noise : array, shape (n, n)
+        How the template's noise is correlated (``Exposure.noise``).
     good : array of bool, shape (ny, nx)
         Usable pixels; elsewhere the difference is 0 and does not leak into its surroundings.
     psf : PsfModel
         Of the visit.
     kernel : Kernel
-        The matching kernel, made for the visit smoothed by ``gauss``.
-    gauss : float [pixel]
-        Width of the Gaussian the visit is smoothed with; may be 0.
+        The matching kernel.
     """
     shape = (visit.shape[0], visit.shape[1])
-    reach = kernel.basis.shape[1] // 2 + int(np.ceil(4 * gauss)) + 8
-    grid = Grid(shape, reach)
+    grid = Grid(shape, kernel.reach, hop(shape))
     size = (grid.size, grid.size)
-    padded = grid.padded(template)
+    margin = (template.shape[0] - shape[0]) // 2
+    padded = np.pad(template, grid.pad - margin)
     model = np.zeros(shape, np.float32)
+    kernels = {}
     for tile in grid:
-        k_hat = grid.transform(kernel.image(tile.x, tile.y))
+        k_hat = kernels[tile.x, tile.y] = kernel.transform(tile.x, tile.y, grid.size)
         matched = fft.irfft2(fft.rfft2(padded[tile.window]) * k_hat, size)
         model[tile.target] += tile.weight * matched[tile.inner]
-    expected = model + kernel.background_image()
-    raw = grid.padded(_smoothed_residual(visit, expected, good, gauss))
+    del padded
+    raw = visit - model
+    raw -= kernel.background_image()
+    raw[~good] = 0
+    raw = grid.padded(raw)
     image = np.zeros(shape, np.float32)
-    middle_s, middle_t = float(np.median(visit_variance)), float(np.median(template_variance))
-    smoothing = grid.transform(_smoother(gauss))
+    middle_s, middle_t = _median(visit_variance), _median(template_variance)
+    correlated = np.maximum(grid.transform(noise).real, 0)
     stamps = {}
     half = psf.size // 2
     for tile in grid:
-        k_hat = grid.transform(kernel.image(tile.x, tile.y))
         local = good[tile.target]
-        v_s = float(np.median(visit_variance[tile.target][local])) if local.any() else middle_s
-        v_t = float(np.median(template_variance[tile.target][local])) if local.any() else middle_t
-        power = v_s * np.abs(smoothing) ** 2 + v_t * np.abs(k_hat) ** 2
-        # Noise keeps the power it has at low frequencies, where the PSF's is: phi(0) = 1. Where
-        # hardly any power is left there is no signal either; amplify by 300 at most.
-        phi = np.sqrt(power[0, 0] / np.maximum(power, 1e-5 * power[0, 0])).astype(np.float32)
-        p_hat = grid.transform(psf.image(tile.x, tile.y)) * smoothing * phi
+        v_s = _median(visit_variance[tile.target][local]) if local.any() else middle_s
+        v_t = _median(template_variance[tile.target][local]) if local.any() else middle_t
+        power = v_s + v_t * correlated * np.abs(kernels[tile.x, tile.y]) ** 2
+        # Noise keeps the power it has at low frequencies, where the PSF's is: phi(0) = 1.
+        phi = np.sqrt(power[0, 0] / power).astype(np.float32)
+        p_hat = grid.transform(psf.image(tile.x, tile.y)) * phi
         stamps[tile.x, tile.y] = _crop(fft.irfft2(p_hat, size), half)
         white = fft.irfft2(fft.rfft2(raw[tile.window]) * phi, size)
         image[tile.target] += tile.weight * white[tile.inner]
@@ -157,30 +159,14 @@ def difference(
     return Filtered(image, model, _polynomial(stamps, shape, psf.order), stamps)
 
 
-def _smoother(gauss: float) -> FloatArray:
-    """Stamp of the Gaussian that the visit is smoothed with, as the filter applies it."""
-    half = int(np.ceil(4 * gauss)) + 1
-    stamp = np.zeros((2 * half + 1, 2 * half + 1))
-    stamp[half, half] = 1
-    return np.asarray(gaussian_filter(stamp, gauss) if gauss > 0 else stamp)
+def hop(shape: tuple[int, int]) -> int:
+    """Distance [pixel] of filters that vary little from one to the next."""
+    return int(np.clip(max(shape) // 12, 64, 288))
 
 
-def _smoothed_residual(
-    visit: FloatImage, expected: FloatImage, good: NDArray[np.bool_], gauss: float
-) -> FloatImage:
-    """Smoothed visit minus what is expected of it, near 0 where not ``good``.
-
-    Unusable pixels are replaced such that the smoothed visit is as expected there: an edge, or
-    a pixel left wrong, would ring through the whitening filter.
-    """
-    bad = ~good
-    source = np.where(good, visit, expected)
-    if gauss == 0:
-        return np.asarray(source - expected)
-    for _ in range(8):
-        residual = gaussian_filter(source, gauss) - expected
-        source[bad] -= residual[bad]
-    return np.asarray(gaussian_filter(source, gauss) - expected)
+def _median(values: FloatImage) -> float:
+    """Median of a sample of at most some ten thousand."""
+    return float(np.median(values.ravel()[:: max(1, values.size // 20_000)]))
 
 
 def likelihood(
@@ -196,7 +182,7 @@ def likelihood(
     """
     shape = (image.shape[0], image.shape[1])
     half = next(iter(stamps.values())).shape[0] // 2
-    grid = Grid(shape, half + 2)
+    grid = Grid(shape, half + 2, hop(shape))
     weight = np.where(good, 1 / np.where(good, variance, 1), 0).astype(np.float32)
     w, wd = grid.padded(weight), grid.padded(weight * image)
     up, down = np.zeros(shape, np.float32), np.zeros(shape, np.float32)

@@ -4,8 +4,8 @@ Lanczos interpolation of width 4 (8 x 8 pixels), which passes the spatial freque
 of 2.5 pixels FWHM or wider contains. Images hold nJy per pixel, so the pixel area's Jacobian
 conserves flux. The variance is interpolated as a power density: noise below those frequencies
 keeps it, while the pixel-to-pixel variance of the result is up to a quarter lower and its pixels
-are correlated. Differences and PSF-weighted sums, which look at low frequencies only, are then
-right. GEN-12, DIA-08.
+are correlated: ``noise`` of the result says how. PSF-weighted sums, which look at low frequencies
+only, are right without it. GEN-12, DIA-08.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ import numpy as np
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy.interpolate import RectBivariateSpline
-from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
+from scipy.ndimage import map_coordinates, spline_filter
 
 from processing.compiled import compiled
 from processing.exposure import Exposure, Mask, Psf
@@ -24,41 +24,58 @@ FloatArray = NDArray[np.float64]
 _TAPS = 8  # twice the width of the Lanczos kernel
 _STEPS = 1024  # positions within a pixel for which its weights are tabulated
 _NODES = 32  # spacing [pixel] of exact WCS transformations; a spline lies between
+_FINE = 8  # spacing [pixel] of the spline's values; lines lie between
+_LAYERS = 24  # pixels into a hole that is filled from its border
+_NOISE = 12  # half-width [pixel] of the stamp of the noise's correlation
+_PHASES = 48  # places at which the correlation of the noise is averaged
 
 
 @dataclass(frozen=True)
 class PixelMap:
     """Where the pixels of one grid lie on another one.
 
-    ``x``, ``y`` (ny, nx) are positions on the other grid [pixel]; ``area`` (ny, nx) is the area
-    of a pixel there.
+    ``x``, ``y`` are positions on the other grid [pixel] of every eighth pixel of this one, from
+    pixel -8 on; ``shape`` (ny, nx) is that of this grid.
     """
 
     x: FloatArray
     y: FloatArray
-    area: FloatArray
+    shape: tuple[int, int]
+
+    def at(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Positions on the other grid, shape (2, n), and the Jacobian d(other)/d(this)."""
+        out = np.empty((2, x.size))
+        for k, plane in enumerate((self.x, self.y)):
+            out[k] = map_coordinates(plane, [y / _FINE + 1, x / _FINE + 1], order=1)
+        return out
+
+    def jacobian(self) -> FloatArray:
+        """Mean of d(other)/d(this), shape (2, 2): rows x, y of the other grid."""
+        rows, columns = (n - 1 for n in self.x.shape)
+        return np.array(
+            [
+                [np.mean(p[:, -1] - p[:, 0]) / columns, np.mean(p[-1] - p[0]) / rows]
+                for p in (self.x, self.y)
+            ]
+        ) / _FINE  # fmt: skip
 
 
 def pixel_map(wcs: WCS, shape: tuple[int, int], other: WCS) -> PixelMap:
     """Map every pixel of the grid (``wcs``, ``shape``) to pixels of ``other``.
 
-    The transformation is exact every 32 pixels and a cubic spline in between; for tangent-plane
-    projections that is better than 1e-6 pixel.
+    The transformation is exact every 32 pixels, a cubic spline to every eighth and linear in
+    between; for tangent-plane projections that is better than 1e-6 pixel.
     """
     ny, nx = shape
-    nodes_x = np.linspace(-1, nx, max(5, nx // _NODES + 1))
-    nodes_y = np.linspace(-1, ny, max(5, ny // _NODES + 1))
+    fine_x, fine_y = (_FINE * np.arange(-1, n // _FINE + 2) for n in (nx, ny))
+    nodes_x = np.linspace(fine_x[0], fine_x[-1], max(5, nx // _NODES + 1))
+    nodes_y = np.linspace(fine_y[0], fine_y[-1], max(5, ny // _NODES + 1))
     gx, gy = np.meshgrid(nodes_x, nodes_y)
     ra, decl = wcs.all_pix2world(gx.ravel(), gy.ravel(), 0)
     ox, oy = other.all_world2pix(ra, decl, 0)
-    rows, columns = np.arange(ny), np.arange(nx)
     x_of = RectBivariateSpline(nodes_y, nodes_x, np.reshape(ox, gx.shape))
     y_of = RectBivariateSpline(nodes_y, nodes_x, np.reshape(oy, gx.shape))
-    area = np.abs(
-        x_of(rows, columns, dy=1) * y_of(rows, columns, dx=1)
-        - x_of(rows, columns, dx=1) * y_of(rows, columns, dy=1)
-    )
-    return PixelMap(x_of(rows, columns), y_of(rows, columns), area)
+    return PixelMap(x_of(fine_y, fine_x), y_of(fine_y, fine_x), (ny, nx))
 
 
 def warp(exposure: Exposure, wcs: WCS, shape: tuple[int, int]) -> Exposure:
@@ -86,6 +103,7 @@ def warp(exposure: Exposure, wcs: WCS, shape: tuple[int, int]) -> Exposure:
         wcs=wcs,
         psf=psf,
         quality=dict(exposure.quality),
+        noise=warped_noise(exposure.noise, where),
     )
 
 
@@ -97,7 +115,7 @@ def resample(
     holes |= ~np.isfinite(exposure.image) | ~np.isfinite(exposure.variance)
     source = filled(exposure.image, holes)
     source_variance = filled(exposure.variance, holes)
-    shape = where.x.shape
+    shape = where.shape
     image, variance = np.zeros(shape, np.float32), np.full(shape, np.inf, np.float32)
     mask = np.zeros(shape, np.int32)
     # A pixel without a value and without a reason is taken for a defect.
@@ -106,25 +124,117 @@ def resample(
         Mask.BAD
     )
     _resample(
-        source, source_variance, source_mask, where.x, where.y, where.area, _weights(), image,
-        variance, mask, int(Mask.NO_DATA), int(Mask.EDGE),
+        source, source_variance, source_mask, where.x, where.y, _FINE, _weights(), image, variance,
+        mask, int(Mask.NO_DATA), int(Mask.EDGE),
     )  # fmt: skip
     return image, variance, mask
 
 
 def filled(image: NDArray[np.float32], holes: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Copy of ``image`` whose ``holes`` hold the mean of their surroundings, for filters."""
-    out = np.where(holes, 0, image).astype(np.float32)
-    open_holes = holes.copy()
-    for sigma in (1.0, 3.0, 10.0):
-        if not open_holes.any():
-            break
-        weight = gaussian_filter((~holes).astype(np.float32), sigma, truncate=3)
-        mean = gaussian_filter(np.where(holes, 0, image).astype(np.float32), sigma, truncate=3)
-        near = open_holes & (weight > 0.05)
-        out[near] = mean[near] / weight[near]
-        open_holes &= ~near
+    """Copy of ``image`` whose ``holes`` continue their surroundings, for filters.
+
+    From the border inwards each pixel gets the mean of its known neighbours, 24 pixels deep.
+    """
+    out = np.where(holes, np.float32(0), image).astype(np.float32)
+    if holes.any():
+        _fill(out, holes.copy())
     return out
+
+
+@compiled
+def _fill(image: NDArray[np.float32], open_: NDArray[np.bool_]) -> None:
+    ny, nx = image.shape
+    edge = np.empty(open_.sum(), np.int64)  # open pixels with a known neighbour
+    count = 0
+    for i in range(ny):
+        for j in range(nx):
+            if open_[i, j] and (
+                (i > 0 and not open_[i - 1, j])
+                or (i < ny - 1 and not open_[i + 1, j])
+                or (j > 0 and not open_[i, j - 1])
+                or (j < nx - 1 and not open_[i, j + 1])
+            ):
+                edge[count] = i * nx + j
+                count += 1
+    for _ in range(_LAYERS):
+        for k in range(count):
+            r, c = edge[k] // nx, edge[k] % nx
+            total = 0.0
+            known = 0
+            for i in range(max(0, r - 1), min(ny, r + 2)):
+                for j in range(max(0, c - 1), min(nx, c + 2)):
+                    if not open_[i, j]:
+                        total += image[i, j]
+                        known += 1
+            image[r, c] = total / known
+        # A layer is known to the next one only.
+        for k in range(count):
+            open_[edge[k] // nx, edge[k] % nx] = False
+        following = np.empty(4 * count, np.int64)
+        n = 0
+        for k in range(count):
+            r, c = edge[k] // nx, edge[k] % nx
+            for side in range(4):
+                i = r + (side == 0) - (side == 1)
+                j = c + (side == 2) - (side == 3)
+                if 0 <= i < ny and 0 <= j < nx and open_[i, j]:
+                    following[n] = i * nx + j
+                    n += 1
+        edge = np.unique(following[:n])
+        count = edge.size
+        if count == 0:
+            break
+
+
+def white_noise() -> FloatArray:
+    """Correlation of noise without any: the stamp that ``Exposure.noise`` None stands for."""
+    stamp = np.zeros((2 * _NOISE + 1, 2 * _NOISE + 1))
+    stamp[_NOISE, _NOISE] = 1
+    return stamp
+
+
+def warped_noise(noise: FloatArray | None, where: PixelMap) -> FloatArray:
+    """Correlation of the noise after interpolation to a pixel map, sum 1.
+
+    Lanczos weights at the places where the pixels fall, averaged over 48 pixels of the image;
+    exact for a shift, whose places are all alike.
+    """
+    before = white_noise() if noise is None else noise
+    reach = before.shape[0] // 2
+    ny, nx = where.shape
+    # A lattice that fills the image evenly and repeats no row or column.
+    k = np.arange(_PHASES) + 0.5
+    places = where.at(np.floor(nx * k / _PHASES), np.floor(ny * (k * 0.6180339887 % 1)))
+    lag_y, lag_x = np.mgrid[-_NOISE : _NOISE + 1, 0 : _NOISE + 1].reshape(2, -1)
+    moved = where.jacobian() @ np.stack([lag_x, lag_y])
+    shift = np.arange(-reach, reach + 1)
+    taps = np.arange(_TAPS) - (_TAPS // 2 - 1)
+    total = np.zeros(lag_x.size)
+    table = _weights().astype(np.float64)
+    steps = table.shape[0] - 1
+    for place in places.T:
+        parts = []
+        for axis in range(2):
+            u = place[axis] - np.floor(place[axis])
+            here = table[int(u * steps + 0.5)]
+            there = u + moved[axis]
+            whole = np.floor(there)
+            weights = table[((there - whole) * steps + 0.5).astype(int)]
+            # sum over j of w(u - j) w(u + t - j - m): taps of the two that are m apart
+            parts_axis = np.zeros((lag_x.size, shift.size))
+            for a in range(_TAPS):
+                for b in range(_TAPS):
+                    m = (whole + taps[b] - taps[a] + reach).astype(int)
+                    inside = (m >= 0) & (m < shift.size)
+                    rows = np.flatnonzero(inside)
+                    parts_axis[rows, m[inside]] += here[a] * weights[inside, b]
+            parts.append(parts_axis)
+        total += np.sum((parts[1] @ before) * parts[0], axis=1)
+    half = (total / _PHASES).reshape(2 * _NOISE + 1, _NOISE + 1)
+    stamp = np.concatenate([half[::-1, :0:-1], half], axis=1)
+    # Lags of 0 along x are in the half once; both directions are alike.
+    stamp = (stamp + stamp[::-1, ::-1]) / 2
+    return np.asarray(stamp / stamp.sum())
 
 
 class WarpedPsf:
@@ -133,33 +243,45 @@ class WarpedPsf:
     def __init__(self, exposure: Exposure, wcs: WCS) -> None:
         if exposure.psf is None:
             raise ValueError("the exposure has no PSF")
-        self._psf = exposure.psf
+        psf = exposure.psf
+        self._psf = psf if isinstance(psf, PsfModel) else PsfModel.sampled(psf, exposure.shape)
         self._from, self._to, self._shape = exposure.wcs, wcs, exposure.shape
-
-    def at_input(self, x: float, y: float) -> tuple[float, float, FloatArray]:
-        """Input pixel of (x, y), and d(input)/d(output), shape (2, 2)."""
-        px, py = np.array([x, x + 1, x]), np.array([y, y, y + 1])
+        ny, nx = exposure.shape
+        here = self._to.all_world2pix(*self._from.all_pix2world((nx - 1) / 2, (ny - 1) / 2, 0), 0)
+        px, py = here[0] + np.array([0.0, 1, 0]), here[1] + np.array([0.0, 0, 1])
         ix, iy = self._from.all_world2pix(*self._to.all_pix2world(px, py, 0), 0)
+        # Over a detector the grids turn against each other by far less than a PSF would notice.
         jacobian = np.array([[ix[1] - ix[0], ix[2] - ix[0]], [iy[1] - iy[0], iy[2] - iy[0]]])
-        return float(ix[0]), float(iy[0]), jacobian
+        half = self._psf.size // 2
+        dy, dx = np.mgrid[-half : half + 1, -half : half + 1]
+        where = [jacobian[k, 0] * dx + jacobian[k, 1] * dy + half for k in (1, 0)]
+        self._planes = np.stack(
+            [
+                map_coordinates(
+                    spline_filter(plane, order=5, output=np.float64), where, order=5,
+                    prefilter=False,
+                )
+                for plane in self._psf.coefficients
+            ]
+        )  # fmt: skip
+
+    def at_input(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Input pixels of positions (x, y) of the new grid."""
+        ix, iy = self._from.all_world2pix(*self._to.all_pix2world(x, y, 0), 0)
+        return np.asarray(ix), np.asarray(iy)
 
     def covers(self, x: float, y: float) -> bool:
         """Whether the exposure has a pixel at (x, y) of the new grid."""
-        ix, iy, _ = self.at_input(x, y)
+        ix, iy = self.at_input(np.array([x]), np.array([y]))
         ny, nx = self._shape
-        return -0.5 <= ix <= nx - 0.5 and -0.5 <= iy <= ny - 0.5
+        return bool(-0.5 <= ix[0] <= nx - 0.5 and -0.5 <= iy[0] <= ny - 0.5)
 
     def image(self, x: float, y: float) -> FloatArray:
         """PSF at (x, y) of the new grid; outside the input, that of its nearest border."""
-        ix, iy, jacobian = self.at_input(x, y)
+        ix, iy = self.at_input(np.array([x]), np.array([y]))
         ny, nx = self._shape
-        stamp = self._psf.image(min(max(ix, 0.0), nx - 1.0), min(max(iy, 0.0), ny - 1.0))
-        half = stamp.shape[0] // 2
-        dy, dx = np.mgrid[-half : half + 1, -half : half + 1]
-        sx = jacobian[0, 0] * dx + jacobian[0, 1] * dy + half
-        sy = jacobian[1, 0] * dx + jacobian[1, 1] * dy + half
-        spline = spline_filter(stamp, order=5, output=np.float64)
-        out: FloatArray = map_coordinates(spline, [sy, sx], order=5, prefilter=False)
+        terms_ = self._psf.basis(np.clip(ix, 0, nx - 1), np.clip(iy, 0, ny - 1))[0]
+        out: FloatArray = np.tensordot(terms_, self._planes, axes=1)
         out /= out.sum()
         return out
 
@@ -179,7 +301,7 @@ def _resample(
     mask: NDArray[np.int32],
     xs: FloatArray,
     ys: FloatArray,
-    areas: FloatArray,
+    step: int,
     table: NDArray[np.float32],
     out: NDArray[np.float32],
     out_variance: NDArray[np.float32],
@@ -190,9 +312,17 @@ def _resample(
     ny, nx = image.shape
     taps = table.shape[1]
     before = taps // 2 - 1
-    for i in range(xs.shape[0]):
-        for j in range(xs.shape[1]):
-            x, y = xs[i, j], ys[i, j]
+    for i in range(out.shape[0]):
+        # Between four nodes all is bilinear.
+        p = i // step + 1
+        s = i / step + 1 - p
+        for j in range(out.shape[1]):
+            q = j // step + 1
+            t = j / step + 1 - q
+            x00, x01, x10, x11 = xs[p, q], xs[p, q + 1], xs[p + 1, q], xs[p + 1, q + 1]
+            y00, y01, y10, y11 = ys[p, q], ys[p, q + 1], ys[p + 1, q], ys[p + 1, q + 1]
+            x = (1 - s) * (x00 + t * (x01 - x00)) + s * (x10 + t * (x11 - x10))
+            y = (1 - s) * (y00 + t * (y01 - y00)) + s * (y10 + t * (y11 - y10))
             if not (-0.5 <= x <= nx - 0.5 and -0.5 <= y <= ny - 0.5):
                 out_mask[i, j] = no_data
                 continue
@@ -222,6 +352,7 @@ def _resample(
                 out_mask[i, j] = no_data
                 continue
             r, c = min(max(int(np.rint(y)), 0), ny - 1), min(max(int(np.rint(x)), 0), nx - 1)
-            out[i, j] = total / weight * areas[i, j]
-            out_variance[i, j] = variance[r, c] * areas[i, j] * areas[i, j]
+            area = abs((x01 - x00) * (y10 - y00) - (x10 - x00) * (y01 - y00)) / (step * step)
+            out[i, j] = total / weight * area
+            out_variance[i, j] = variance[r, c] * area * area
             out_mask[i, j] = bits

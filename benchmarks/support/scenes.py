@@ -227,7 +227,8 @@ class Shot:
 def shoot(
     rng: np.random.Generator, ccd_visit_id: int, wcs: WCS, psf: TruePsf, points: FloatArray,
     fakes: FloatArray | None = None, *, effects: Collection[str] = EFFECTS, psf_from: str = "stars",
-    mid_tai: float = 61000.0, rotation: float = 0.0, is_template: bool = False,
+    level: float = SKY, mid_tai: float = 61000.0, rotation: float = 0.0,
+    is_template: bool = False,
 ) -> Shot:  # fmt: skip
     """Take a visit.
 
@@ -242,6 +243,8 @@ def shoot(
         fourfold across the detector.
     psf_from : str
         ``"stars"`` (measured) or ``"true"``: of the PSF that the exposure carries.
+    level : float
+        Electrons of the sky in a pixel.
     """
     shape = psf.shape
     x, y = wcs.all_world2pix(points[:, 0], points[:, 1], 0)
@@ -252,7 +255,6 @@ def shoot(
     added = np.zeros(shape)
     if fakes is not None and len(fakes):
         psf.draw(added, *np.ascontiguousarray(fakes.T))
-    level = SKY * rng.uniform(0.8, 1.2)
     sky = np.full(shape, level)
     if "moon" in effects:
         sky *= 1 + 3 * np.arange(shape[1]) / shape[1]
@@ -430,19 +432,25 @@ def make(
         wcs = make_wcs((wide, wide), turn, float(dx), float(dy))
         shot = shoot(
             rng, 100 + k, wcs, psf, sky.points, effects=[e for e in effects if e != "moon"],
-            psf_from=psf_from, mid_tai=60700.0 + 5 * k, rotation=turn, is_template=True,
+            psf_from=psf_from, level=SKY * rng.uniform(0.8, 1.2), mid_tai=60700.0 + 5 * k,
+            rotation=turn, is_template=True,
         )  # fmt: skip
         inputs.append(shot.exposure)
     shape = (size, size)
     psf = random_psf(rng, float(rng.uniform(3.4, 4.8)) if fwhm is None else fwhm, shape)
     wcs = make_wcs(shape)
     truth = _fakes(rng, n_fakes, sky, wcs, shape, snr)
-    quiet = shoot(np.random.default_rng(0), 1, wcs, psf, sky.points, psf_from="true")
+    level = SKY * rng.uniform(0.8, 1.2)
+    quiet = shoot(
+        np.random.default_rng(0), 1, wcs, psf, sky.points, effects=effects, psf_from="true",
+        level=level,
+    )  # fmt: skip
     _add_fluxes(truth, quiet, visits_in_template)
     rows = np.column_stack([truth["x"], truth["y"], truth["flux"]]).astype(float)
     shot = shoot(
-        rng, 1, wcs, psf, sky.points, rows, effects=effects, psf_from=psf_from, mid_tai=61000.0
-    )
+        rng, 1, wcs, psf, sky.points, rows, effects=effects, psf_from=psf_from, level=level,
+        mid_tai=61000.0,
+    )  # fmt: skip
     return Scene(shot.exposure, shot.snap_difference, inputs, truth, sky, shot)
 
 

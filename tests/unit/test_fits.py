@@ -64,6 +64,7 @@ def make_exposure(shape=(40, 60)):
         psf=psf,
         electrons_per_unit=1 / 7,
         quality=quality,
+        noise=rng.normal(0, 1, (25, 25)),
     )
 
 
@@ -81,6 +82,7 @@ def test_round_trip_is_exact(tmp_path):
     assert (back.unit, back.electrons_per_unit) == ("nJy", 1 / 7)
     assert back.psf.coefficients.tobytes() == exposure.psf.coefficients.tobytes()
     assert back.psf.header == exposure.psf.header
+    assert back.noise.tobytes() == exposure.noise.tobytes()
     kept = {k: v for k, v in exposure.quality.items() if v is not None}
     assert back.quality.keys() == kept.keys()
     for key, value in kept.items():

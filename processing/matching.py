@@ -1,0 +1,129 @@
+"""Visits brought to one point-spread function before they are averaged.
+
+The PSF of a plain average jumps where the number of visits changes, by a percent of a star's light:
+more than a difference forgives. So each visit is first convolved with the kernel P0 / P, from the
+models of its PSF P and of the common one P0: no star is needed. What a template adds to the noise
+of a difference does not depend on the choice of P0, since the matching kernel undoes it. It is
+about the median, so that neither visits nor template need much sharpening. GEN-12, DIA-03; design
+section 9.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.ndimage import gaussian_filter
+
+from processing.compiled import compiled
+from processing.exposure import Psf
+from processing.psf import fwhm
+from processing.tiles import Grid
+
+FloatArray = NDArray[np.float64]
+_QUANTILE = 0.5  # of the visits' widths
+_SOFTER = 0.5  # pixels: Gaussian that P0 is smoothed with, against ringing
+_FLOOR = 3e-3  # of the PSF's transform, below which it is taken for noise
+_WIDEST = 1.3  # times the width of P0: a visit that is wider is left out
+_HOP = 160  # pixels from one kernel to the next
+_MARGIN = 32  # pixels that a kernel reaches
+
+
+def common_psf(stamps: Sequence[FloatArray]) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Choose the PSF of an average of visits.
+
+    Parameters
+    ----------
+    stamps : sequence of arrays, shape (n, n), n odd
+        PSF of each visit on the pixels of the average.
+
+    Returns
+    -------
+    target : array, shape (n, n)
+        Round, of sum 1, from the visit of median width.
+    used : array of bool
+        Visits to average: not those a third wider than the target, unless half of them are.
+    """
+    width = np.array([fwhm(stamp) for stamp in stamps])
+    wanted = np.quantile(width, _QUANTILE, method="higher")
+    model = stamps[int(np.flatnonzero(width == wanted)[0])]
+    turned = [np.rot90(model, k) for k in range(4)]
+    model = np.mean([*turned, *(t.T for t in turned)], axis=0)
+    model = gaussian_filter(np.pad(model, 2), _SOFTER)
+    target = np.asarray(model / model.sum())
+    used = width <= _WIDEST * fwhm(target)
+    return target, used if 2 * used.sum() > used.size else np.ones(used.size, bool)
+
+
+class Matcher:
+    """Convolution of images of ``shape`` (ny, nx) to the PSF ``target``."""
+
+    def __init__(self, shape: tuple[int, int], target: FloatArray) -> None:
+        self._grid = Grid(shape, _MARGIN, _HOP)
+        self._target = self._grid.transform(target)
+
+    def _kernel(self, stamp: FloatArray) -> NDArray[np.complex64]:
+        psf = self._grid.transform(stamp)
+        kernel = self._target * np.conj(psf) / (np.abs(psf) ** 2 + np.float32(_FLOOR**2))
+        return np.asarray(kernel / kernel[0, 0].real)
+
+    def convolve(
+        self, image: NDArray[np.float32], covered: NDArray[np.bool_], psf: Psf
+    ) -> NDArray[np.float32]:
+        """Image, without holes, with the PSF of the target; 0 where nothing is ``covered``."""
+        grid = self._grid
+        padded = grid.padded(image)
+        out = np.zeros_like(image)
+        for tile in grid:
+            if not covered[tile.target].any():
+                continue
+            kernel = self._kernel(psf.image(tile.x, tile.y))
+            done = fft.irfft2(fft.rfft2(padded[tile.window]) * kernel, (grid.size, grid.size))
+            out[tile.target] += tile.weight * done[tile.inner]
+        return out
+
+    def noise(self, before: FloatArray, stamp: FloatArray) -> FloatArray:
+        """Correlation of noise, of sum 1, after the kernel for a PSF; ``before``: until then."""
+        power = np.abs(self._kernel(stamp)) ** 2 * self._grid.transform(before)
+        half = before.shape[0] // 2
+        image = np.roll(fft.irfft2(power, (self._grid.size,) * 2), (half, half), (0, 1))
+        out = image[: 2 * half + 1, : 2 * half + 1].astype(np.float64)
+        return np.asarray(out / out.sum())
+
+    def cost(self, stamp: FloatArray) -> float:
+        """Noise that a visit of a PSF has after its kernel, where point sources feel it.
+
+        In units of its sky noise: the power under the transform of the target.
+        """
+        light = np.abs(self._target) ** 2
+        return float(np.sum(light * np.abs(self._kernel(stamp)) ** 2) / np.sum(light))
+
+
+def spread(mask: NDArray[np.int32], bits: int, reach: int) -> NDArray[np.int32]:
+    """Copy of a mask whose ``bits`` extend over ``reach`` pixels around."""
+    out = mask.copy()
+    if reach > 0:
+        _spread(mask, bits, reach, out)
+    return out
+
+
+@compiled
+def _spread(mask: NDArray[np.int32], bits: int, reach: int, out: NDArray[np.int32]) -> None:
+    ny, nx = mask.shape
+    for i in range(ny):
+        for j in range(nx):
+            mine = mask[i, j] & bits
+            if mine == 0:
+                continue
+            # Pixels amid their like reach nothing that those at the border do not.
+            amid = (
+                0 < i < ny - 1
+                and 0 < j < nx - 1
+                and mine == mine & mask[i - 1, j] & mask[i + 1, j] & mask[i, j - 1] & mask[i, j + 1]
+            )
+            if amid:
+                continue
+            for r in range(max(0, i - reach), min(ny, i + reach + 1)):
+                for c in range(max(0, j - reach), min(nx, j + reach + 1)):
+                    if (r - i) * (r - i) + (c - j) * (c - j) <= reach * reach:
+                        out[r, c] |= mine
