@@ -82,10 +82,10 @@ def build_template(
 
     Notes
     -----
-    Inputs a third wider than the common PSF are not used. The others are compared with their
-    median; what is off by more than 5 sigma and 30 % of the median's light is left out. Of two
-    inputs that disagree the fainter holds: what comes and goes is brighter than the sky. Variable
-    stars are averaged.
+    Inputs a third wider than the common PSF count only where there is no other. All are compared
+    with their median; what is off by more than 5 sigma and 30 % of the median's light is left out.
+    Of two inputs that disagree the fainter holds: what comes and goes is brighter than the sky.
+    Variable stars are averaged.
     """
     _check(exposures)
     if wcs is None or shape is None:
@@ -106,9 +106,7 @@ def build_template(
         psf = PsfModel.sampled(psfs[0], shape)
         cost = np.ones(1)
     else:
-        image, mask, noise, cost, used, psf = _match(exposures, image, mask, noise, psfs, shape)
-        exposures = [e for e, u in zip(exposures, used, strict=True) if u]
-        variance = variance[used]
+        mask, noise, cost, psf = _match(image, mask, noise, psfs, shape)
     usable = (mask & int(Mask.BAD | Mask.CR | Mask.NO_DATA | Mask.STREAK | Mask.SAT)) == 0
     # EDGE pixels are interpolated from fewer neighbours but good enough in an average of many.
     if len(exposures) == 1:
@@ -120,7 +118,7 @@ def build_template(
         usable &= ~_outliers(image, variance, usable, noise, fwhm(psf.image(0, 0)) / 2.3548)
     mean, mean_variance = _average(image, variance, usable, weight)
     of_noise = weight**2 * np.array([_sky(v[u]) for v, u in zip(variance, usable, strict=True)])
-    correlation = np.tensordot(of_noise / of_noise.sum(), np.stack(noise), axes=1)
+    correlation = np.tensordot(of_noise / (of_noise.sum() or 1), np.stack(noise), axes=1)
     empty = ~usable.any(axis=0)
     bits = np.bitwise_or.reduce(np.where(usable, mask & int(Mask.INTRP), 0), axis=0)
     # Where no input is usable the reason is that of the inputs that cover the place.
@@ -170,43 +168,32 @@ def build_template(
 
 
 def _match(
-    exposures: Sequence[Exposure],
     image: NDArray[np.float32],
     mask: NDArray[np.int32],
     noise: list[FloatArray],
     psfs: list[WarpedPsf],
     shape: tuple[int, int],
-) -> tuple[
-    NDArray[np.float32],
-    NDArray[np.int32],
-    list[FloatArray],
-    FloatArray,
-    NDArray[np.bool_],
-    PsfModel,
-]:
-    """Bring the visits to one PSF; those far too wide are left out.
+) -> tuple[NDArray[np.int32], list[FloatArray], FloatArray, PsfModel]:
+    """Bring the images, in place, to one PSF.
 
-    Returns the images, masks and noise correlations of those that stay, what each costs in noise,
-    which they are, and the PSF.
+    Returns their masks and noise correlations, what each costs in noise, and the PSF.
     """
-    middles = [_middle(m, shape) for m in mask]
-    stamps = [p.image(*middle) for p, middle in zip(psfs, middles, strict=True)]
-    target, used = common_psf(stamps)
+    stamps = [p.image(*_middle(m, shape)) for p, m in zip(psfs, mask, strict=True)]
+    target = common_psf(stamps)
     matcher = Matcher(shape, target)
     width = fwhm(target) / 2.3548
-    kept = np.flatnonzero(used)
     lost = int(Mask.BAD | Mask.CR | Mask.NO_DATA | Mask.STREAK | Mask.SAT)
-    for k in kept:
+    out = np.empty_like(mask)
+    for k, stamp in enumerate(stamps):
         nothing = (mask[k] & int(Mask.NO_DATA)) != 0
         image[k] = matcher.convolve(filled(image[k], nothing), ~nothing, psfs[k])
         image[k][nothing] = 0
-        own = fwhm(stamps[k]) / 2.3548
+        own = fwhm(stamp) / 2.3548
         reach = int(np.ceil(1 + 1.5 * np.sqrt(abs(width**2 - own**2))))
-        mask[k] = spread(mask[k], lost, reach)
-    correlations = [matcher.noise(noise[k], stamps[k]) for k in kept]
-    cost = np.array([matcher.cost(stamps[k]) for k in kept])
-    psf = PsfModel.constant(target)
-    return image[kept], mask[kept], correlations, cost, used, psf
+        out[k] = spread(mask[k], lost, reach)
+    correlations = [matcher.noise(r, stamp) for r, stamp in zip(noise, stamps, strict=True)]
+    cost = np.array([matcher.cost(stamp) for stamp in stamps])
+    return out, correlations, cost, PsfModel.constant(target)
 
 
 def _middle(mask: NDArray[np.int32], shape: tuple[int, int]) -> tuple[float, float]:

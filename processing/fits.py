@@ -77,7 +77,7 @@ def write(exposure: Exposure, path: Path) -> None:
             f"{exposure.mask.shape} differ in shape; all three planes must be of the image's"
         )
     primary = fits.PrimaryHDU()
-    primary.header["PRODUCT"] = ("exposure", "IMAGE, VARIANCE, MASK, PSF, NOISE, VISIT, QUALITY")
+    primary.header["PRODUCT"] = ("exposure", "IMAGE, VARIANCE, MASK, PSF, VISIT, QUALITY")
     for name, keyword in _KEYWORDS.items():
         primary.header[keyword] = (getattr(exposure.visit, name), name)
     geometry = _wcs_header(exposure.wcs, path)

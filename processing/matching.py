@@ -24,12 +24,13 @@ FloatArray = NDArray[np.float64]
 _QUANTILE = 0.5  # of the visits' widths
 _SOFTER = 0.5  # pixels: Gaussian that P0 is smoothed with, against ringing
 _FLOOR = 3e-3  # of the PSF's transform, below which it is taken for noise
-_WIDEST = 1.3  # times the width of P0: a visit that is wider is left out
+_WIDEST = 1.3  # times the width of P0: wider visits cannot be brought to it
+_LAST = 1e4  # times their share of noise that such visits count as: where there is no other
 _HOP = 160  # pixels from one kernel to the next
 _MARGIN = 32  # pixels that a kernel reaches
 
 
-def common_psf(stamps: Sequence[FloatArray]) -> tuple[FloatArray, NDArray[np.bool_]]:
+def common_psf(stamps: Sequence[FloatArray]) -> FloatArray:
     """Choose the PSF of an average of visits.
 
     Parameters
@@ -39,10 +40,8 @@ def common_psf(stamps: Sequence[FloatArray]) -> tuple[FloatArray, NDArray[np.boo
 
     Returns
     -------
-    target : array, shape (n, n)
+    array, shape (n, n)
         Round, of sum 1, from the visit of median width.
-    used : array of bool
-        Visits to average: not those a third wider than the target, unless half of them are.
     """
     width = np.array([fwhm(stamp) for stamp in stamps])
     wanted = np.quantile(width, _QUANTILE, method="higher")
@@ -50,9 +49,7 @@ def common_psf(stamps: Sequence[FloatArray]) -> tuple[FloatArray, NDArray[np.boo
     turned = [np.rot90(model, k) for k in range(4)]
     model = np.mean([*turned, *(t.T for t in turned)], axis=0)
     model = gaussian_filter(np.pad(model, 2), _SOFTER)
-    target = np.asarray(model / model.sum())
-    used = width <= _WIDEST * fwhm(target)
-    return target, used if 2 * used.sum() > used.size else np.ones(used.size, bool)
+    return np.asarray(model / model.sum())
 
 
 class Matcher:
@@ -61,6 +58,7 @@ class Matcher:
     def __init__(self, shape: tuple[int, int], target: FloatArray) -> None:
         self._grid = Grid(shape, _MARGIN, _HOP)
         self._target = self._grid.transform(target)
+        self._widest = _WIDEST * fwhm(target)
 
     def _kernel(self, stamp: FloatArray) -> NDArray[np.complex64]:
         psf = self._grid.transform(stamp)
@@ -93,10 +91,12 @@ class Matcher:
     def cost(self, stamp: FloatArray) -> float:
         """Noise that a visit of a PSF has after its kernel, where point sources feel it.
 
-        In units of its sky noise: the power under the transform of the target.
+        In units of its sky noise: the power under the transform of the target. A visit too wide
+        for the target costs so much that it counts only where there is no other.
         """
         light = np.abs(self._target) ** 2
-        return float(np.sum(light * np.abs(self._kernel(stamp)) ** 2) / np.sum(light))
+        cost = float(np.sum(light * np.abs(self._kernel(stamp)) ** 2) / np.sum(light))
+        return cost if fwhm(stamp) <= self._widest else _LAST * cost
 
 
 def spread(mask: NDArray[np.int32], bits: int, reach: int) -> NDArray[np.int32]:

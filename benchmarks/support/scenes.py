@@ -436,7 +436,28 @@ def make(
             rotation=turn, is_template=True,
         )  # fmt: skip
         inputs.append(shot.exposure)
+    return _observe(rng, sky, inputs, size, n_fakes, snr, fwhm, effects, psf_from)
+
+
+def again(scene: Scene, seed: int, *, n_fakes: int = 100, snr: tuple[float, float] = (3.0, 100.0),
+          fwhm: float | None = None, effects: Collection[str] = EFFECTS, psf_from: str = "stars",
+) -> Scene:  # fmt: skip
+    """Make another visit of the same sky, with fakes of its own and the same template."""
+    rng = np.random.default_rng([seed, 1])
+    size = scene.visit.shape[0]
+    made = _observe(
+        rng, scene.sky, scene.template_inputs, size, n_fakes, snr, fwhm, effects, psf_from
+    )
+    made._made = scene._made  # noqa: SLF001
+    return made
+
+
+def _observe(
+    rng: np.random.Generator, sky: Sky, inputs: list[Exposure], size: int, n_fakes: int,
+    snr: tuple[float, float], fwhm: float | None, effects: Collection[str], psf_from: str,
+) -> Scene:  # fmt: skip
     shape = (size, size)
+    visits_in_template = len(inputs)
     psf = random_psf(rng, float(rng.uniform(3.4, 4.8)) if fwhm is None else fwhm, shape)
     wcs = make_wcs(shape)
     truth = _fakes(rng, n_fakes, sky, wcs, shape, snr)
