@@ -361,12 +361,14 @@ def test_flux_statistics_of_objects_follow_from_their_rows(survey, band):
     )
     assert set(objects["diaobjectid"]) == set(rows["diaobjectid"])
     assert objects["n"].max() > 1
+    rounding = []
     for k, number in enumerate(objects["diaobjectid"]):
         mine = rows["diaobjectid"] == number
         flux, error = rows["psflux"][mine].astype(float), rows["psfluxerr"][mine].astype(float)
         mean = np.average(flux, weights=error**-2)
-        # 1e-6: the columns are single precision.
-        assert objects["mean"][k] == pytest.approx(mean, rel=2e-6)
+        # 1e-6: the columns are single precision; of a source that comes and goes the fluxes cancel.
+        rounding.append(1e-6 * np.abs(flux).max())
+        assert objects["mean"][k] == pytest.approx(mean, rel=2e-6, abs=rounding[-1])
         assert objects["err"][k] == pytest.approx((error**-2).sum() ** -0.5, rel=2e-6)
         assert objects["n"][k] == mine.sum()
         # The mean comes out of sums of single-precision columns: chi2 near 0 keeps few digits.
@@ -386,7 +388,8 @@ def test_flux_statistics_of_objects_follow_from_their_rows(survey, band):
         "GROUP BY diaobjectid ORDER BY 1",
         band,
     )
-    assert aggregates["mean"] == pytest.approx(objects["mean"], rel=2e-6)
+    allowed = np.maximum(2e-6 * np.abs(objects["mean"]), rounding)
+    assert (np.abs(aggregates["mean"] - objects["mean"]) <= allowed).all()
     assert aggregates["err"] == pytest.approx(objects["err"], rel=2e-6)
     assert aggregates["chi2"] == pytest.approx(objects["chi2"], rel=1e-5, abs=1e-6)
     assert (aggregates["n"] == objects["n"]).all()
