@@ -1,7 +1,6 @@
 """The log of queries: a line for each, written without anybody waiting for it."""
 
 import logging
-import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +13,10 @@ from services.tap.answering import Outcome
 from services.tap.parameters import QueryRequest
 
 _LOG = logging.getLogger(__name__)
-_MOST = 500  # lines of one transaction; as many may wait, then queries wait for the log
+# More does not wait: then queries wait for the log.
+_MOST = 500  # lines
+_CHARACTERS = 20_000_000  # of their queries
+_PAUSE = 0.05  # s between transactions: one for all that have come meanwhile
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class QueryLog:
 
     def __init__(self, kept: Callable[[Callable[[Any], Any]], Any]) -> None:
         self._kept = kept
-        self._lines: queue.Queue[Line | None] = queue.Queue(_MOST)
+        self._lines: list[Line] = []
+        self._change = threading.Condition()
+        self._ended = False
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
 
     def start(self) -> None:
@@ -49,9 +53,11 @@ class QueryLog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what is left and end."""
+        """Write what is left and end; lines that come later are written at once."""
+        with self._change:
+            self._ended = True
+            self._change.notify_all()
         if self._thread.is_alive():
-            self._lines.put(None)
             self._thread.join(timeout=10)
 
     def put(
@@ -59,19 +65,31 @@ class QueryLog:
         person: str | None = None,
     ) -> None:  # fmt: skip
         """Keep a line; waits only while the log is as far behind as it may be."""
-        self._lines.put(Line(asked, outcome, door, client, seconds, person, monotonic()))
+        line = Line(asked, outcome, door, client, seconds, person, monotonic())
+        with self._change:
+            self._change.wait_for(lambda: self._ended or not self._full())
+            if not self._ended:
+                self._lines.append(line)
+                if len(self._lines) == 1 or self._full():
+                    self._change.notify_all()
+                return
+        self._keep([line])
+
+    def _full(self) -> bool:
+        """Tell whether as much waits as may."""
+        waiting = sum(len(line.asked.query) for line in self._lines)
+        return len(self._lines) >= _MOST or waiting >= _CHARACTERS
 
     def _write(self) -> None:
-        last = False
-        while not last:
-            lines = [self._lines.get()]
-            while len(lines) < _MOST:
-                try:
-                    lines.append(self._lines.get_nowait())
-                except queue.Empty:
-                    break
-            last = None in lines
-            self._keep([line for line in lines if line is not None])
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._lines or self._ended)
+                if not self._lines:
+                    return
+                self._change.wait_for(lambda: self._ended or self._full(), _PAUSE)
+                lines, self._lines = self._lines, []
+                self._change.notify_all()
+            self._keep(lines)
 
     def _keep(self, lines: list[Line]) -> None:
         """Write lines; a database that is gone is no reason to fail."""

@@ -141,8 +141,10 @@ class TapService:
 
         def ended(failed: Exception | None = None) -> None:
             outcome.size = spool.written
-            self.log.put(asked, outcome, door, asker.client, monotonic() - started, asker.name)
-            spool.end(failed)
+            try:
+                self.log.put(asked, outcome, door, asker.client, monotonic() - started, asker.name)
+            finally:
+                spool.end(failed)
 
         try:
             Answering(self, asked, uploads, outcome, self.sync_seconds, asker.name).write(
