@@ -142,7 +142,7 @@ class Calls(Terms):
             return Value(f"count({inner})", "bigint", None, "meta.number", name=name)
         allowed = ("number",) if name in {"sum", "avg"} else ("number", "text", "timestamp")
         if found.family not in allowed:
-            raise self.error(f"{node.name} takes no {described(found)}", node.offset)
+            raise self.error(f"{node.name} cannot be had of {described(found)}", node.offset)
         sql, kind = f"{name}({inner})", found.type
         if name == "avg":
             sql, kind = f"{sql}::float8", "double precision"

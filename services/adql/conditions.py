@@ -1,5 +1,7 @@
 """Translation of conditions: comparisons and what ADQL makes of them."""
 
+import re
+
 from services.adql import geometry as geo
 from services.adql import tree
 from services.adql.calls import Calls
@@ -9,12 +11,27 @@ from services.adql.values import (
     Value,
     instant_of,
     moment,
+    of_number,
 )
 from skyledger import systems
 
 _TRUE = frozenset(("true", "t", "1", "yes", "y"))
 _FALSE = frozenset(("false", "f", "0", "no", "n"))
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*", re.IGNORECASE)
+_LIMIT = 2**63
 _MIRROR = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "<>": "<>", "!=": "!="}
+
+
+def _whole(value: Value) -> Value:
+    """Make a bigint of a number that is one; others are NULL, or stay where they are known."""
+    if value.number is not None:
+        whole = abs(value.number) < _LIMIT and value.number == int(value.number)
+        return of_number(int(value.number), "bigint") if whole else value
+    sql = value.sql
+    return Value(
+        f"(CASE WHEN abs({sql}) < {_LIMIT} AND {sql} = floor({sql}) THEN ({sql})::bigint END)",
+        "bigint",
+    )
 
 
 class Conditions(Calls):
@@ -51,8 +68,19 @@ class Conditions(Calls):
                 return self._compared_relation(left, operator, right)
             if left.name == "DISTANCE" and operator in {"<", "<="}:
                 return self._nearer(left, operator, right)
-        first, second = self.pair(self.value(node.left), self.value(node.right), node.offset)
+        pair = self.equal if node.operator == "=" else self.pair
+        first, second = pair(self.value(node.left), self.value(node.right), node.offset)
         return f"{first} {node.operator} {second}"
+
+    def equal(self, left: Value, right: Value, offset: int) -> tuple[str, str]:
+        """Write two values so that they can be equal.
+
+        Of an identifier a double has 15 digits of 19, and PostgreSQL compares the two as doubles:
+        neighbours would be the same. Whole numbers are compared as such, which an index serves.
+        """
+        if {left.type, right.type} in ({"bigint", "double precision"}, {"bigint", "real"}):
+            left, right = (v if v.type == "bigint" else _whole(v) for v in (left, right))
+        return self.pair(left, right, offset)
 
     def _compared_relation(self, call: tree.Call, operator: str, other: tree.Expression) -> str:
         found = self.number(other, call.name)
@@ -91,6 +119,9 @@ class Conditions(Calls):
             raise self.error("geometries are compared by CONTAINS, INTERSECTS and DISTANCE", offset)
         if left.family != right.family:
             hint = ""
+            texts = [v.text for v in (left, right) if v.text is not None]
+            if texts and _NUMBER.fullmatch(texts[0]):
+                hint = f"; write numbers without quotes, {texts[0].strip()}"
             if "timestamp" in {left.type, right.type}:
                 hint = (
                     "; write a time as '2026-01-31T12:00:00', or make it a number by ivo_to_mjd(t)"
@@ -141,7 +172,16 @@ class Conditions(Calls):
             other = Value("", columns[0].type, xtype=columns[0].xtype)
             first, _ = self.pair(value, other, node.offset)
             return f"{first} {word} ({sql})"
-        pairs = [self.pair(value, self.value(v), v.offset) for v in node.values]
+        members = [self.value(v) for v in node.values]
+        for member, v in zip(members, node.values, strict=True):
+            number = member.number
+            if value.type == "bigint" and number is not None and _whole(member).type != "bigint":
+                raise self.error(
+                    f"{number:g} is no value of {value.name or 'a bigint'}, whose values are whole "
+                    f"numbers of up to 19 digits; leave it out",
+                    v.offset,
+                )
+        pairs = [self.equal(value, m, v.offset) for m, v in zip(members, node.values, strict=True)]
         return f"{pairs[0][0]} {word} ({', '.join(second for _, second in pairs)})"
 
     def _c_like(self, node: tree.Like) -> str:

@@ -81,14 +81,27 @@ def circle(centre: Value, radius: Value) -> Value:
 
 def polygon(corners: list[Value]) -> Value:
     """Make a polygon of its corners, joined by great circles."""
+    known = [
+        (c.lon.number, c.lat.number) for c in corners
+        if c.lon is not None and c.lat is not None and None not in (c.lon.number, c.lat.number)
+    ]  # fmt: skip
+    fixed = len(known) == len(corners)
+    if fixed:
+        # Many close the outline by its first corner; two corners in one place make no edge.
+        following = [*known[1:], *known[:1]]
+        pairs = zip(corners, known, following, strict=True)
+        corners = [c for c, corner, after in pairs if corner != after]
     if len(corners) < 3:
-        raise GeometryError(f"a polygon has three corners or more, not {len(corners)}")
+        raise GeometryError("a polygon has three different corners or more")
     if all(c.lon is not None and c.lat is not None for c in corners):
         flat = [v.sql for c in corners for v in (c.lon, c.lat) if v is not None]
         array = f"ARRAY[{', '.join(flat)}]::float8[]"
     else:
         array = "(" + " || ".join(c.array for c in corners) + ")"
-    return Value(f"science.polygon({array})", "polygon", "deg", array=array)
+    sql = f"science.polygon({array})"
+    if fixed:
+        sql = f"coalesce({sql}, science.no_polygon({array}))"
+    return Value(sql, "polygon", "deg", array=array)
 
 
 def box(centre: Value, width: Value, height: Value) -> Value:

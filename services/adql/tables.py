@@ -135,7 +135,7 @@ class Tables(Bounds):
         made, terms = [], []
         for name in names:
             first, second = (self._shared(name, side) for side in (left, right))
-            one, other = self.pair(first, second, name.offset)
+            one, other = self.equal(first, second, name.offset)
             terms.append(f"{one} = {other}")
             value = {"RIGHT": second}.get(node.kind, first)
             if node.kind == "FULL":

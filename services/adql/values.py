@@ -83,10 +83,10 @@ def plain(value: Value, **changes: object) -> Value:
     return replace(kept, **changes)  # type: ignore[arg-type]
 
 
-def of_number(number: float) -> Value:
-    """Make a value of a number known here."""
+def of_number(number: float, kind: str = "") -> Value:
+    """Make a value of a number known here; ``kind`` is the type of a whole one, if it matters."""
     if isinstance(number, int) and -(2**63) < number < 2**63:
-        kind = "integer" if -(2**31) < number < 2**31 else "bigint"
+        kind = kind or "integer" if -(2**31) < number < 2**31 else "bigint"
         sql = str(number) if number >= 0 else f"({number})"
         return Value(sql, kind, number=number)
     sql = repr(float(number))

@@ -206,6 +206,21 @@ CASES = [
          lambda t: groups(t.s.visitid, n=len)),
     Case("SELECT a.visitId, b.visitId FROM CcdVisit AS a CROSS JOIN CcdVisit AS b WHERE a.visitId < b.visitId",
          lambda t: [(a, b) for a in np.unique(t.s.visitid).tolist() for b in np.unique(t.s.visitid).tolist() if a < b]),
+    # Identifiers have more digits than doubles: none is taken for its neighbour.
+    Case(
+        "SELECT o.diaObjectId, q.x FROM (SELECT diaObjectId * 1.0 AS x FROM DIAObject) AS q "
+        "JOIN DIAObject AS o ON o.diaObjectId = q.x",
+        lambda t: [
+            (i, float(i)) for i in t.o.diaobjectid.tolist() for j in t.o.diaobjectid.tolist()
+            if int(float(j)) == i
+        ],
+    ),
+    # An outline that ends where it began.
+    Case(
+        "SELECT COUNT(*) FROM DIAObject WHERE 1 = CONTAINS(POINT(ra, dec), "
+        "REGION('POLYGON ICRS 149 1 151 1 151 3 149 3 149 1'))",
+        lambda t: [(SOURCES,)],
+    ),
     # -- values
     Case("SELECT TOP 1 1 / 2 AS a, 7 / 2 AS b, 1 / 2. AS c, -7 / 2 AS d, 2 + 3 * 4 AS e, (2 + 3) * 4 AS f FROM CcdVisit",
          lambda t: [(0, 3, 0.5, -3, 14, 20)]),
@@ -275,3 +290,12 @@ def test_the_answer_is_what_another_way_gives(service, sky, case):
     if case.units:
         given = tuple(None if f.unit is None else str(f.unit) for f in table.fields)
         assert given == case.units, case.query
+
+
+@pytest.mark.requirement("GEN-01")
+def test_corners_that_make_no_polygon_are_told(service):
+    """Nothing found would look like an empty sky."""
+    bow = "POLYGON(149, 1, 151, 3, 151, 1, 149, 3)"
+    answer = service.ask(f"SELECT ra FROM DIAObject WHERE 1 = CONTAINS(POINT(ra, dec), {bow})")
+    assert answer.status_code == 400
+    assert "no two edges cross" in answer.text
