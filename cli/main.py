@@ -22,13 +22,14 @@ COMMANDS = {
     "reference": "cli.reference",
     "query": "cli.query",
     "serve": "cli.serve",
+    "people": "cli.people",
     "cite": "cli.cite",
     "verify": "cli.cite",
     "plot": "cli.plot",
     "demo": "cli.demo",
 }
 # Modules whose commands form a group of that name.
-GROUPS = {"cli.db": "db", "cli.reference": "reference", "cli.plot": "plot"}
+GROUPS = {"cli.db": "db", "cli.reference": "reference", "cli.plot": "plot", "cli.people": "people"}
 
 
 def build(command: str | None) -> typer.Typer:

@@ -253,13 +253,7 @@ def allocate(
     PeopleError
         If a limit makes no sense, or no reason is given.
     """
-    with _refusals(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT service.allocate(%s, coalesce(%s, p.quotabytes), coalesce(%s, p.mostqueries), "
-            "coalesce(%s, p.queriesperminute), %s, %s) FROM (SELECT %s AS personname) AS w "
-            "LEFT JOIN service.person AS p USING (personname)",
-            (name, quota, most_queries, per_minute, by, reason, name),
-        )
+    _call(connection, "allocate", name, quota, most_queries, per_minute, by, reason)
 
 
 def add_token(connection: Any, name: str, label: str, days: int) -> tuple[str, datetime]:
@@ -302,10 +296,23 @@ def remove_member(connection: Any, group: str, person: str, by: str | None) -> N
 
 def groups(connection: Any, person: str) -> list[Group]:
     """List the groups that a person belongs to."""
-    return [
-        Group(name, owner, said, created, tuple(members))
-        for name, owner, said, created, members in _call(connection, "visible_groups", person)
-    ]
+    return [_group(row) for row in _call(connection, "visible_groups", person)]
+
+
+def _group(row: tuple[Any, ...]) -> Group:
+    name, owner, description, created, members = row
+    return Group(name, owner, description, created, tuple(members))
+
+
+def all_groups(connection: Any) -> list[Group]:
+    """List all groups; for the owner of the database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT g.groupname, g.ownername, g.description, g.createdtai, "
+            "array_agg(m.personname ORDER BY m.personname) FROM service.persongroup AS g "
+            "JOIN service.groupmember AS m USING (groupname) GROUP BY 1, 2, 3, 4 ORDER BY 1"
+        )
+        return [_group(row) for row in cursor.fetchall()]
 
 
 def used_bytes(connection: Any, person: str) -> int:

@@ -54,7 +54,7 @@ BEGIN
       USING ERRCODE = 'too_many_columns', HINT = 'A table has 1 to 1600 columns; leave some out.';
   END IF;
   WITH given AS (
-    SELECT k, c ->> 'name' AS name, lower(c ->> 'name' COLLATE "C") AS sqlname, c ->> 'type' AS type,
+    SELECT k, c ->> 'name' AS name, lower((c ->> 'name') COLLATE "C") AS sqlname, c ->> 'type' AS type,
       c ->> 'datatype' AS datatype
     FROM jsonb_array_elements(in_columns) WITH ORDINALITY AS e(c, k)
   ), judged AS (
@@ -73,7 +73,7 @@ BEGIN
     FROM given
   )
   SELECT (array_agg(j.fault ORDER BY k) FILTER (WHERE j.fault IS NOT NULL))[1],
-    string_agg(format('%I %s', sqlname, type), ', ' ORDER BY k)
+    string_agg(quote_ident(sqlname) || ' ' || type, ', ' ORDER BY k)
   INTO fault, body FROM judged AS j;
   IF fault IS NOT NULL THEN
     RAISE EXCEPTION '%.% cannot be made: %', place, in_table, fault
@@ -97,7 +97,7 @@ BEGIN
     in_origin, in_query, in_database, in_instant);
   INSERT INTO service.personcolumn (schemaname, tablename, columnname, columnindex, sqlname, sqltype,
     datatype, arraysize, xtype, unit, ucd, utype, description, isindexed)
-  SELECT place, in_table, c ->> 'name', k - 1, lower(c ->> 'name' COLLATE "C"), c ->> 'type',
+  SELECT place, in_table, c ->> 'name', k - 1, lower((c ->> 'name') COLLATE "C"), c ->> 'type',
     c ->> 'datatype', c ->> 'arraysize', c ->> 'xtype', c ->> 'unit', c ->> 'ucd', c ->> 'utype',
     c ->> 'description', false
   FROM jsonb_array_elements(in_columns) WITH ORDINALITY AS e(c, k);
