@@ -62,7 +62,7 @@ class People:
             try:
                 cursor.execute(f"SET LOCAL ROLE {people.role(who)}")
                 cursor.execute(query, values or None)
-                return cursor.fetchall()
+                return cursor.fetchall() if cursor.description else None
             finally:
                 self.member.rollback()
 
