@@ -115,7 +115,8 @@ def test_none_is_strict_and_none_has_settings(connection):
             "SELECT proname FROM pg_proc WHERE pronamespace = 'science'::regnamespace "
             "AND prokind = 'f' AND (proisstrict OR proconfig IS NOT NULL OR prosecdef)"
         )
-        assert cursor.fetchall() == []
+        # It calls an aggregate, which nothing inlines, and readers may not call that themselves.
+        assert cursor.fetchall() == [("polygon",)]
 
 
 def test_all_are_parallel_safe(connection):
