@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from processing import kernel, tiles
+from processing.compiled import compiled
 from processing.exposure import UNUSABLE, Exposure, Mask
 from processing.kernel import Kernel, PsfRatio
 from processing.matching import spread
@@ -121,6 +122,7 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
             f"{name}: visit and template differ by a factor {matching.sum:.2f} in flux, allowed "
             f"are {_KERNEL_SUM}; check the zero points of both"
         )
+    del smooth, noise
     mask = _mask(visit, warped, sigma_visit)
     good = usable & ((mask & int(UNUSABLE)) == 0)
     correlation = white_noise() if wide.noise is None else wide.noise
@@ -130,15 +132,16 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
     photons = np.maximum(made.model, 0) * np.float32(
         1 / visit.electrons_per_unit + matching.sum / template.electrons_per_unit
     )
-    made.image[good] -= _sky_left(made.image, _blank(made.model, sky_visit, good))[good]
-    variance = np.asarray(sky_visit + matching.sum**2 * sky_template + photons, np.float32)
+    variance = sky_visit + np.float32(matching.sum**2) * sky_template + photons
+    del photons, sky_visit, sky_template
     blank = _blank(made.model, variance, good)
+    made.image[good] -= _sky_left(made.image, blank)[good]
     floor = _spread(made.image[blank] / np.sqrt(variance[blank]))
     residual = _residual_fraction(made.image, variance * np.float32(floor**2), made.model, good)
     variance += np.float32(residual**2) * made.model**2
     score, flux_err = tiles.likelihood(made.image, variance, good, made.stamps)
     changed = spread((np.abs(score) > 5).astype(np.int32), 1, int(4 * sigma_visit)) != 0
-    score_sd = _spread(score[_blank(made.model, variance, good) & ~changed])
+    score_sd = _spread(score[blank & ~changed])
     if not _SCORE_SD[0] < score_sd < _SCORE_SD[1] or residual > _MAX_RESIDUAL:
         raise DataRejectedError(
             f"{name}: the subtraction failed: noise is {score_sd:.2f} times the predicted one "
@@ -255,12 +258,18 @@ def _sky_variance(exposure: Exposure, usable: NDArray[np.bool_], *, block: bool)
             cut = slice(row[0], row[-1] + 1), slice(column[0], column[-1] + 1)
             if seen[cut].sum() > 0.1 * seen[cut].size:
                 levels[i, j] = np.median(base[cut][seen[cut]][::3])
-    y = (np.arange(ny) + 0.5) * rows / ny - 0.5
-    x = (np.arange(nx) + 0.5) * columns / nx - 0.5
-    grid = np.meshgrid(y, x, indexing="ij")
-    return np.asarray(
-        ndimage.map_coordinates(levels, grid, order=1, mode="nearest"), dtype=np.float32
-    )
+    across = _between(levels, (np.arange(nx) + 0.5) * columns / nx - 0.5)
+    return _between(across.T, (np.arange(ny) + 0.5) * rows / ny - 0.5).T
+
+
+def _between(levels: NDArray[Any], at: NDArray[np.float64]) -> FloatImage:
+    """Interpolate linearly along the second axis; the ends continue as they are."""
+    at = np.clip(at, 0, levels.shape[1] - 1)
+    first = np.minimum(at.astype(int), max(0, levels.shape[1] - 2))
+    share = (at - first).astype(np.float32)
+    levels = np.asarray(levels, np.float32)
+    second = levels[:, np.minimum(first + 1, levels.shape[1] - 1)]
+    return np.asarray((1 - share) * levels[:, first] + share * second)
 
 
 def _stars(
@@ -268,11 +277,11 @@ def _stars(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Peaks of signal-to-noise 20 to 2000 with no unusable pixel near, spread over the detector."""
     # Noise of an image smoothed by a Gaussian: 1 / (2 sqrt(pi) width) of the pixel's.
-    significance = smooth / sigma * (2 * np.sqrt(np.pi) * width)
+    significance = smooth / sigma
+    significance *= np.float32(2 * np.sqrt(np.pi) * width)
     reach = int(np.ceil(2 * width))
-    peak = significance == ndimage.maximum_filter(significance, size=2 * reach + 1)
     clean = spread((~usable).astype(np.int32), 1, reach) == 0
-    y, x = np.nonzero(peak & clean & (significance > 20) & (significance < 2000))
+    y, x = np.nonzero(_peaks(significance, clean, reach, 20.0, 2000.0))
     brightest = np.argsort(-significance[y, x])
     y, x = y[brightest], x[brightest]
     ny, nx = smooth.shape
@@ -282,6 +291,30 @@ def _stars(
     return x[keep], y[keep]
 
 
+@compiled
+def _peaks(
+    image: FloatImage, clean: NDArray[np.bool_], reach: int, low: float, high: float
+) -> NDArray[np.bool_]:
+    """Pixels between two values that nothing within a box around them exceeds."""
+    ny, nx = image.shape
+    out = np.zeros((ny, nx), np.bool_)
+    for i in range(ny):
+        for j in range(nx):
+            value = image[i, j]
+            if value <= low or value >= high or not clean[i, j]:
+                continue
+            top = True
+            for r in range(max(0, i - reach), min(ny, i + reach + 1)):
+                for c in range(max(0, j - reach), min(nx, j + reach + 1)):
+                    if image[r, c] > value:
+                        top = False
+                        break
+                if not top:
+                    break
+            out[i, j] = top
+    return out
+
+
 def _mask(visit: Exposure, template: Exposure, width: float) -> NDArray[np.int32]:
     """Mask of the difference: of both images, the template's spread by half a PSF."""
     carried = int(UNUSABLE | Mask.INTRP | Mask.INJECTED)
@@ -289,10 +322,10 @@ def _mask(visit: Exposure, template: Exposure, width: float) -> NDArray[np.int32
     reach = int(np.ceil(1.5 * width))
     lost = int(Mask.BAD | Mask.SAT | Mask.CR | Mask.NO_DATA | Mask.EDGE | Mask.STREAK)
     mask = mask | (spread(template.mask, lost, reach) & lost)
-    mask = mask | np.where(_halo((mask & int(Mask.SAT)) != 0), int(Mask.SAT), 0)
-    border = np.ones(visit.shape, bool)
-    border[_EDGE:-_EDGE, _EDGE:-_EDGE] = False
-    return np.asarray(mask | np.where(border, int(Mask.EDGE), 0), dtype=np.int32)
+    mask[_halo((mask & int(Mask.SAT)) != 0)] |= int(Mask.SAT)
+    for line in (mask[:_EDGE], mask[-_EDGE:], mask[:, :_EDGE], mask[:, -_EDGE:]):
+        np.bitwise_or(line, np.int32(int(Mask.EDGE)), out=line)
+    return mask
 
 
 def _halo(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -357,8 +390,8 @@ def _sky_left(image: FloatImage, blank: NDArray[np.bool_]) -> FloatImage:
     y, x, level = np.array(points).T
     design = np.stack([np.ones(len(y)), x / nx, y / ny], axis=1)
     a, b, c = np.linalg.lstsq(design, level, rcond=None)[0]
-    plane = a + b * np.arange(nx) / nx + c * np.arange(ny)[:, None] / ny
-    return np.asarray(plane, dtype=np.float32)
+    across = (a + b * np.arange(nx) / nx).astype(np.float32)
+    return np.asarray(across + (c * np.arange(ny)[:, None] / ny).astype(np.float32))
 
 
 def _residual_fraction(

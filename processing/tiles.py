@@ -6,6 +6,7 @@ blended linearly, so that every pixel sees the interpolation of four filters and
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,9 +130,12 @@ def difference(
     margin = (template.shape[0] - shape[0]) // 2
     padded = np.pad(template, grid.pad - margin)
     model = np.zeros(shape, np.float32)
-    kernels = {}
+    # Filters are made on a grid just large enough, then taken to that of the tiles.
+    small = fft.next_fast_len(2 * kernel.reach + 56, real=True)
+    filters = {}
     for tile in grid:
-        k_hat = kernels[tile.x, tile.y] = kernel.transform(tile.x, tile.y, grid.size)
+        k_small = filters[tile.x, tile.y] = kernel.transform(tile.x, tile.y, small)
+        k_hat = grid.transform(_stamp(k_small, small, kernel.reach))
         matched = fft.irfft2(fft.rfft2(padded[tile.window]) * k_hat, size)
         model[tile.target] += tile.weight * matched[tile.inner]
     del padded
@@ -141,19 +145,21 @@ def difference(
     raw = grid.padded(raw)
     image = np.zeros(shape, np.float32)
     middle_s, middle_t = _median(visit_variance), _median(template_variance)
-    correlated = np.maximum(grid.transform(noise).real, 0)
+    correlated = np.maximum(spectrum(noise, small).real, 0)
     stamps = {}
-    half = psf.size // 2
     for tile in grid:
-        local = good[tile.target]
-        v_s = _median(visit_variance[tile.target][local]) if local.any() else middle_s
-        v_t = _median(template_variance[tile.target][local]) if local.any() else middle_t
-        power = v_s + v_t * correlated * np.abs(kernels[tile.x, tile.y]) ** 2
+        some = tuple(slice(cut.start, cut.stop, 5) for cut in tile.target)
+        local = good[some]
+        v_s = _median(visit_variance[some][local]) if local.any() else middle_s
+        v_t = _median(template_variance[some][local]) if local.any() else middle_t
+        power = v_s + v_t * correlated * np.abs(filters[tile.x, tile.y]) ** 2
         # Noise keeps the power it has at low frequencies, where the PSF's is: phi(0) = 1.
         phi = np.sqrt(power[0, 0] / power).astype(np.float32)
-        p_hat = grid.transform(psf.image(tile.x, tile.y)) * phi
-        stamps[tile.x, tile.y] = _crop(fft.irfft2(p_hat, size), half)
-        white = fft.irfft2(fft.rfft2(raw[tile.window]) * phi, size)
+        p_hat = spectrum(psf.image(tile.x, tile.y), small) * phi
+        stamp = _stamp(p_hat, small, psf.size // 2)
+        stamps[tile.x, tile.y] = stamp / stamp.sum()
+        phi_hat = grid.transform(_stamp(phi, small, kernel.reach))
+        white = fft.irfft2(fft.rfft2(raw[tile.window]) * phi_hat, size)
         image[tile.target] += tile.weight * white[tile.inner]
     image[~good] = 0
     return Filtered(image, model, _polynomial(stamps, shape, psf.order), stamps)
@@ -201,11 +207,10 @@ def likelihood(
     return score, np.where(known, 1 / root, np.inf).astype(np.float32)
 
 
-def _crop(image: FloatImage, half: int) -> FloatArray:
-    """Stamp of half-width ``half`` around the origin of a periodic image, sum 1."""
-    stamp = np.roll(image, (half, half), (0, 1))[: 2 * half + 1, : 2 * half + 1].astype(float)
-    stamp /= stamp.sum()
-    return np.asarray(stamp)
+def _stamp(transform: NDArray[Any], size: int, half: int) -> FloatArray:
+    """Stamp of half-width ``half`` of what has a transform on a grid of ``size``."""
+    image = np.roll(fft.irfft2(transform, (size, size)), (half, half), (0, 1))
+    return np.asarray(image[: 2 * half + 1, : 2 * half + 1], dtype=np.float64)
 
 
 def _polynomial(
