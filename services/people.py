@@ -82,7 +82,7 @@ def hidden(text: str) -> str:
 
 
 def refuse_secrets(values: Mapping[str, str] | list[tuple[str, str]]) -> None:
-    """Refuse parameters that hold a token: they are kept with jobs and in logs.
+    """Refuse parameters that hold a token, since they are kept in logs, or what no text can hold.
 
     Raises
     ------
@@ -91,6 +91,8 @@ def refuse_secrets(values: Mapping[str, str] | list[tuple[str, str]]) -> None:
     """
     pairs = values.items() if isinstance(values, Mapping) else values
     for name, value in pairs:
+        if "\0" in value or "\0" in name:
+            raise UsageError(f"the parameter {name[:40]!r} holds a zero byte; leave it out")
         if _TOKEN.search(value) or _TOKEN.search(name):
             raise UsageError(
                 f"a token stands in the parameter {hidden(name)[:40]!r}, where others may see it; "

@@ -68,9 +68,12 @@ class MyDbRoutes:
 
     async def _kept(self, work: Callable[[Any], Any]) -> Any:
         """Do ``work(connection)`` in a session of the service, in a thread, and commit."""
-        return await in_thread(
-            self.service, lambda: self.service.kept(lambda cursor: work(cursor.connection))
-        )
+        try:
+            return await in_thread(
+                self.service, lambda: self.service.kept(lambda cursor: work(cursor.connection))
+            )
+        except ValueError as error:  # psycopg2 sends no text with a zero byte in it
+            raise UsageError(f"a name is none: {error}") from None
 
     # Tables.
 

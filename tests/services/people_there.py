@@ -8,6 +8,9 @@ import psycopg2
 
 from skyledger import people
 
+# One for all requests: making one costs more than most requests do.
+_CLIENT = httpx.Client(timeout=60, limits=httpx.Limits(max_connections=None))
+
 
 @dataclass(frozen=True)
 class Somebody:
@@ -28,7 +31,7 @@ class Somebody:
     def send(self, method, path, **given):
         """Send a request in the person's name."""
         headers = self.headers | given.pop("headers", {})
-        return httpx.request(method, f"{self.address}{path}", headers=headers, timeout=60, **given)
+        return _CLIENT.request(method, f"{self.address}{path}", headers=headers, **given)
 
     def get(self, path, **given):
         return self.send("GET", path, **given)
