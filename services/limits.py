@@ -14,6 +14,7 @@ from skyledger.errors import ForbiddenError, TooManyError
 
 _MINUTE = 60.0
 _FORGET = 10_000  # askers of whom is kept when they asked, before those who are quiet are forgotten
+_JOBS = 200  # of an address whose ids are kept
 _LINE = 8  # times as many as may run may wait
 
 
@@ -49,6 +50,7 @@ class Gate:
         self._jobs: Counter[str] = Counter()  # jobs in this process
         self._lines: dict[str, _Line] = {}
         self._recent: dict[str, deque[float]] = {}
+        self._made: dict[str, deque[str]] = {}  # newest jobs of each address
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def allowed(self, asker: Asker) -> tuple[str, Allowance]:
@@ -93,6 +95,12 @@ class Gate:
                 seconds,
             )
         recent.append(now)
+
+    def made(self, asker: Asker) -> deque[str]:
+        """Return the newest jobs of an address that is not signed in, to be added to."""
+        if len(self._made) > _FORGET:
+            self._made.clear()
+        return self._made.setdefault(asker.address, deque(maxlen=_JOBS))
 
     async def place(self, asker: Asker) -> Callable[[], None]:
         """Count a query, and wait until the asker may have it running.

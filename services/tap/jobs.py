@@ -20,7 +20,8 @@ CHANNEL = "skyledger_jobs"  # what is notified: the id of a job whose phase has 
 ENDED = ("COMPLETED", "ERROR", "ABORTED")
 PHASES = ("PENDING", "QUEUED", "EXECUTING", *ENDED)
 _NONE: Mapping[str, int] = {}
-MOST_ACTIVE = 100  # jobs of one owner that wait or run
+MOST_ACTIVE = 100  # jobs of one owner that wait or run, or of all who are not signed in
+MOST_OF_ADDRESS = 50  # of those from one address
 
 
 @dataclass(frozen=True)
@@ -293,6 +294,16 @@ def running(cursor: Any, owner: str) -> int:
     """Count the jobs of an owner that run now."""
     cursor.execute(
         "SELECT count(*) FROM service.job WHERE phase = 'EXECUTING' AND ownername = %s", (owner,)
+    )
+    return int(cursor.fetchone()[0])
+
+
+def active(cursor: Any, job_ids: Sequence[str]) -> int:
+    """Count those of some jobs that wait or run."""
+    cursor.execute(
+        "SELECT count(*) FROM service.job WHERE jobid = ANY (%s) "
+        "AND phase IN ('PENDING', 'QUEUED', 'EXECUTING')",
+        (list(job_ids),),
     )
     return int(cursor.fetchone()[0])
 

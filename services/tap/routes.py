@@ -31,7 +31,13 @@ from services.tap.parameters import (
 from services.tap.requests import challenge, parameters_of, refusal, refusing
 from services.tap.service import TapService
 from skyledger import people, virtual
-from skyledger.errors import ForbiddenError, NotFoundError, TooManyError, UsageError
+from skyledger.errors import (
+    ForbiddenError,
+    LimitError,
+    NotFoundError,
+    TooManyError,
+    UsageError,
+)
 from skyledger.virtual import VirtualDatabase
 
 _WAIT = 9.0  # s that a request for a job may hang: clients give up after ten
@@ -269,6 +275,12 @@ class TapRoutes:
         limits = self.service.limits
 
         def make(cursor: Any) -> str:
+            known = self.service.gate.made(asker) if asker.person is None else None
+            if known and jobs.active(cursor, known) >= jobs.MOST_OF_ADDRESS:
+                raise LimitError(
+                    f"{jobs.MOST_OF_ADDRESS} jobs from this address wait or run, and no more are "
+                    f"allowed; wait for one, delete some, or sign in"
+                )
             job_id = jobs.create(
                 cursor, str(database), kept, owner=asker.name, run_id=given.get("RUNID"),
                 retention_seconds=limits.retention_seconds, execution_seconds=limits.seconds,
@@ -276,6 +288,8 @@ class TapRoutes:
             )  # fmt: skip
             if given.get("PHASE", "").upper() == "RUN":
                 jobs.run(cursor, job_id)
+            if known is not None:
+                known.append(job_id)
             return job_id
 
         return RedirectResponse(f"{address}/{await self._kept(make)}", 303)

@@ -16,6 +16,7 @@ from people_there import Somebody, add
 from small_survey import SOURCES, serving
 
 from services.people import Allowance
+from services.tap import jobs
 
 SECRET = b"words\nsecret-of-mona\n"
 COUNT = "SELECT COUNT(*) AS n FROM DIASource"
@@ -272,6 +273,23 @@ def test_addresses_without_a_token_have_limits_of_their_own(service, tmp_path):
         assert [ask() for _ in range(5)] == [200] * 4 + [429]
         rita = add(service, "rita")
         assert ask(**rita.headers) == 200
+
+
+def test_an_address_without_a_token_cannot_take_the_jobs_of_all(service, tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "MOST_OF_ADDRESS", 3)
+    rose = add(service, "rose")
+    with serving(service.dsn, tmp_path) as (address, _):
+
+        def make(**headers):
+            given = {"LANG": "ADQL", "QUERY": COUNT}
+            return httpx.post(f"{address}/tap/prompt/async", data=given, headers=headers)
+
+        made = [make() for _ in range(4)]
+        assert [r.status_code for r in made] == [303] * 3 + [413]
+        assert "from this address" in made[3].text
+        assert make(**rose.headers).status_code == 303
+        assert httpx.delete(made[0].headers["location"]).status_code == 303
+        assert make().status_code == 303
 
 
 @pytest.mark.requirement("UGP-06")

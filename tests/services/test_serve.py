@@ -89,6 +89,38 @@ def test_in_the_background_it_goes_on_until_it_is_stopped(service, port, tmp_pat
     assert "was not running" in serve("--stop").stdout
 
 
+@pytest.mark.requirement("UGP-06")
+@pytest.mark.parametrize("trusted", [False, True])
+def test_the_address_that_a_proxy_states_counts_only_where_it_is_believed(
+    service, port, tmp_path, trusted
+):
+    environment = os.environ | {
+        "SKYLEDGER_HOME": str(tmp_path), "SKYLEDGER_DATABASE_URL": service.dsn,
+    }  # fmt: skip
+    proxy = ["--proxy", "127.0.0.1"] if trusted else []
+    running = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "serve", "--port", str(port),
+         "--anonymous-per-minute", "2", *proxy],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        assert "answers at" in running.stdout.readline()
+        with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=60) as client:
+            asked = {"LANG": "ADQL", "QUERY": "SELECT COUNT(*) AS n FROM Visit"}
+            found = [
+                client.get(
+                    f"http://127.0.0.1:{port}/tap/prompt/sync", params=asked,
+                    headers={"X-Forwarded-For": f"10.0.0.{k}"},
+                ).status_code
+                for k in (1, 2, 3, 1, 1)
+            ]  # fmt: skip
+    finally:
+        running.send_signal(signal.SIGTERM)
+        running.wait(timeout=30)
+        running.stdout.close()
+    assert found == ([200] * 4 + [429] if trusted else [200] * 2 + [429] * 3)
+
+
 def test_a_port_in_use_is_said_to_be(service, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
