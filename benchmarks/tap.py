@@ -167,7 +167,7 @@ def rate(side: Side, clients: int, seconds: float, seed: int) -> tuple[int, floa
 
     def one(number: int) -> list[float]:
         rng, asked = random.Random(f"{seed} {number}"), []  # noqa: S311
-        client = Client(side.address)
+        client = Client(side.address, number)
         while (begin := time.perf_counter()) < until:
             client.sync(cone(rng))
             asked.append(time.perf_counter() - begin)
@@ -229,7 +229,7 @@ def crowd(side: Side, dsn: str, seconds: float) -> None:
 
     def one(number: int) -> None:
         rng, k = random.Random(number), number  # noqa: S311
-        client = Client(side.address)
+        client = Client(side.address, number)
         while (begin := time.perf_counter()) < until:
             kind = list(kinds)[k % len(kinds)]
             instant, query = kinds[kind](rng)

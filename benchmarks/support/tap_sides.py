@@ -25,12 +25,18 @@ REALS = {"psflux", "psfluxerr", "snr"}
 
 
 class Client:
-    """One HTTP connection to a TAP service, kept as long as the service keeps it."""
+    """One HTTP connection to a TAP service, kept as long as the service keeps it.
 
-    def __init__(self, address: str) -> None:
+    Client ``number`` has an address of its own: what one address may ask for is limited.
+    """
+
+    def __init__(self, address: str, number: int = 0) -> None:
         parts = urlsplit(address)
         self.path = parts.path
-        self.connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=600)
+        self.connection = http.client.HTTPConnection(
+            str(parts.hostname), parts.port, timeout=600,
+            source_address=(f"127.0.0.{number + 1}", 0),
+        )  # fmt: skip
 
     def request(
         self, method: str, path: str, body: bytes | None = None, kind: str | None = None
