@@ -42,6 +42,7 @@ from support.tap_sides import BINARY2, Client, Ours, Side, same, table
 from visit_load import Meter, publish
 
 START = 61000.6  # MJD TAI
+ROWS = 1_000_000
 FIELDS = 100  # in a square of ten by ten, beside each other
 STEP = 3.2  # deg
 CORNER = (20.0, -16.0)
@@ -49,13 +50,13 @@ EIGHT = "diaSourceId, ccdVisitId, ra, decl, midPointTai, psFlux, psFluxErr, snr"
 USERS = 20
 
 
-def fill(dsn: str, rows: int) -> None:
+def fill(dsn: str) -> None:
     """Publish the visits."""
     rng = np.random.default_rng(1)
     connection = psycopg2.connect(dsn)
     for k in range(FIELDS):
         ra, decl = CORNER[0] + STEP * (k % 10), CORNER[1] + STEP * (k // 10)
-        ras, decls = places(ra, decl, rows // FIELDS, rng)
+        ras, decls = places(ra, decl, ROWS // FIELDS, rng)
         order = by_detector(ras, decls)
         at = Field(ra, decl, ras[order], decls[order], np.array([], dtype=np.int64))
         mjd = START + 3 * (k // 40) + k * 5e-4
@@ -102,7 +103,7 @@ def positions(dsn: str, n: int) -> bytes:
         cursor.execute(
             "SELECT ra, decl FROM (SELECT ra, decl, row_number() OVER (ORDER BY diasourceid) AS k "
             "FROM prompt_live.diasource) AS t WHERE k %% %s = 0",
-            (1_000_000 // n,),
+            (ROWS // n,),
         )
         found = cursor.fetchall()[:n]
     connection.close()
@@ -275,7 +276,7 @@ def hold(sides: list[Side]) -> None:
 def memory(side: Side) -> tuple[float, float]:
     """Largest memory of a service after 10,000 and after a million rows, both formats [MB]."""
     found = []
-    for rows in (10_000, 1_000_000):
+    for rows in (10_000, ROWS):
         for form in ("csv", BINARY2):
             side.client.sync(f"SELECT TOP {rows} {EIGHT} FROM prompt.diasource", form)
         found.append(side.peak())
@@ -319,12 +320,11 @@ def measure(sides: list[Side], dsn: str, repeats: int) -> None:
 def main() -> None:
     """Run against throw-away services and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--rows", type=int, default=1_000_000, help="DIASources")
     parser.add_argument("--repeats", type=int, default=5, help="fives of measurements")
     chosen = parser.parse_args()
     with server("tap") as (cluster, home):
         dsn = cluster.dsn("postgres")
-        fill(dsn, chosen.rows)
+        fill(dsn)
         without = missing()
         rival = None
         if without:
