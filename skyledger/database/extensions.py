@@ -7,6 +7,25 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from skyledger.database import pgsphere
 from skyledger.errors import DatabaseError
 
+# The input function of pg_sphere 1.2's ellipses brings the server down with text that is none. A
+# cast asks for no right that could be taken away, so the function is replaced by one of PostgreSQL
+# that refuses every text; ellipses are made by sellipse(spoint, a, b, angle).
+_NO_ELLIPSE_FROM_TEXT = """
+DO $$
+DECLARE
+  place name;
+BEGIN
+  SELECT n.nspname INTO place
+  FROM pg_type AS y JOIN pg_namespace AS n ON n.oid = y.typnamespace
+  JOIN pg_proc AS p ON p.oid = y.typinput
+  WHERE y.typname = 'sellipse' AND n.nspname IN ('public', 'pgsphere') AND p.prosrc <> 'shell_in';
+  IF FOUND THEN
+    EXECUTE format('CREATE OR REPLACE FUNCTION %I.sellipse_in(cstring) RETURNS %1$I.sellipse '
+      'LANGUAGE internal IMMUTABLE STRICT AS %L', place, 'shell_in');
+  END IF;
+END $$
+"""
+
 PACKAGES = {"q3c": "postgresql-15-q3c", "plpython3u": "postgresql-plpython3-15"}
 
 
@@ -27,6 +46,7 @@ def install(connection: Connection) -> pgsphere.Way:
     """
     way = pgsphere.install(connection)
     with connection.cursor() as cursor:
+        cursor.execute(_NO_ELLIPSE_FROM_TEXT)
         for name, package in PACKAGES.items():
             try:
                 cursor.execute(f"CREATE EXTENSION IF NOT EXISTS {name}")

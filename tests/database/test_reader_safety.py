@@ -60,6 +60,15 @@ def test_a_reader_may_not_call_what_brings_the_server_down(reader, call):
         cursor.execute(f"SELECT {call}")
 
 
+def test_no_text_becomes_an_ellipse(reader):
+    for text in ("''", "'<(0,0),1>'", "'<{0.1,0.2},(0,0),0>'", "'x'::text"):
+        with reader.cursor() as cursor, pytest.raises(psycopg2.errors.FeatureNotSupported):
+            cursor.execute(f"SELECT {text}::sellipse")
+    with reader.cursor() as cursor:
+        cursor.execute("SELECT spoint(0.15, 0) <@ sellipse(spoint(0, 0), 0.2, 0.1, 0)")
+        assert cursor.fetchone() == (True,)
+
+
 def test_everything_that_a_reader_may_call_survives_null_and_nan(reader):
     with reader.cursor() as cursor:
         cursor.execute("SET statement_timeout = '5s'; SET client_min_messages = error")

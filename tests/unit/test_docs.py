@@ -162,7 +162,7 @@ def test_commands_named_on_the_pages_exist(commands) -> None:
             first = " ".join(call.split()[:2])
             assert first in groups, (name, call)
             if first not in commands and len(call.split()) > 2:
-                assert call in commands, (name, call)
+                assert any(f"{c} ".startswith(f"{call} ") for c in commands), (name, call)
             found += 1
         for line in re.findall(r"skyledger (?:db|process|query|simulate|plot|demo)[^`\n]*", text):
             words = next(w for w in sorted(commands, key=len, reverse=True)
