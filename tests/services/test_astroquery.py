@@ -11,7 +11,6 @@ from astropy.units import Unit
 from astroquery.utils.tap.core import TapPlus
 from small_survey import CENTRE, SOURCES
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:.*unclosed.*")  # it leaves its sockets to Python
 
 
