@@ -80,9 +80,9 @@ def detect_and_measure(
 class _Columns:
     """Columns of the table under construction, every value missing until it is set."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, relation: str = "DIASource") -> None:
         self.n = n
-        self.relation = shipped()["DIASource"]
+        self.relation = shipped()[relation]
         self.data: dict[str, NDArray[Any]] = {}
         self.missing: dict[str, BoolArray] = {}
 
@@ -95,8 +95,12 @@ class _Columns:
         self.data[name] = array
         self.missing[name] = ~(finite & np.asarray(valid))
 
-    def get(self, name: str) -> NDArray[Any]:
-        return self.data[name]
+    def set_lists(self, name: str, values: list[FloatArray]) -> None:
+        """Set a column of arrays of any length; an empty one counts as missing."""
+        array = np.empty(self.n, dtype=object)
+        array[:] = [np.asarray(v, np.float32) for v in values]
+        self.data[name] = array
+        self.missing[name] = np.array([v.size == 0 for v in values], bool)
 
     def table(self, ccd_visit_id: int) -> Table:
         """Build the table in the dictionary's order of columns."""
@@ -108,6 +112,9 @@ class _Columns:
             if column.name not in self.data:
                 continue
             value, missing = self.data[column.name], self.missing[column.name]
+            if value.dtype == object:
+                table[column.name] = MaskedColumn(value, mask=missing, unit=column.unit)
+                continue
             kind = kinds.get(column.type.removesuffix("[]"), np.float64)
             if value.ndim > 1:
                 missing = np.broadcast_to(missing[:, None], value.shape)
@@ -192,7 +199,7 @@ def _measure(
     columns.set("fpBkgdErr", level_err / sky.pixel_area, some)
     _set_moments(columns, found.shape, of_psf, sky)
     flags |= np.where(found.shape.converged, 0, flag("MOMENTS_FAILED"))
-    columns.set("extendedness", *_extendedness(found, of_psf))
+    columns.set("extendedness", *_extendedness(found.shape, of_psf))
     flags |= np.where(score < 0, flag("NEGATIVE"), 0)
     flags |= _footprint_flags(sources, exposure.mask)
     nearby = mask_flags(
@@ -294,17 +301,17 @@ def _background(
     return total / area, np.sqrt(np.maximum(noise, 0)) / area, some
 
 
-def _extendedness(found: Measured, of_psf: FloatArray) -> tuple[FloatArray, BoolArray]:
+def _extendedness(shape: Gaussians, of_psf: FloatArray) -> tuple[FloatArray, BoolArray]:
     """Probability that the size exceeds the PSF's by more than 30 % (a tenth is allowed for).
 
     The excess of the adaptive trace over the PSF's is compared with its error and with the
     10 % to which the PSF is trusted.
     """
-    trace, own = of_psf[:, 0] + of_psf[:, 1], found.shape.moments[:, 0] + found.shape.moments[:, 1]
-    variance = found.shape.covariance[:, 2:4, 2:4].sum(axis=(1, 2))
+    trace, own = of_psf[:, 0] + of_psf[:, 1], shape.moments[:, 0] + shape.moments[:, 1]
+    variance = shape.covariance[:, 2:4, 2:4].sum(axis=(1, 2))
     excess = own / trace - 1
     width = np.sqrt(np.maximum(variance, 0) / trace**2 + 0.1**2)
-    return 0.5 * (1 + erf((excess - 0.3) / (np.sqrt(2) * width))), found.shape.converged
+    return 0.5 * (1 + erf((excess - 0.3) / (np.sqrt(2) * width))), shape.converged
 
 
 def _footprint_flags(sources: list[Source], mask: NDArray[np.int32]) -> NDArray[np.int64]:

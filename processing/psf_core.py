@@ -63,6 +63,17 @@ class SplinePsf:
         render(stamp, dx, dy, self.radius, out, out, out, slopes=False)
         return out
 
+    def slopes(self, x: float, y: float) -> FloatArray:
+        """PSF as it falls on the pixels around (x, y), and its slopes along x and y.
+
+        Shape (3, 2 radius + 1, 2 radius + 1).
+        """
+        size = 2 * self.radius + 1
+        out = np.zeros((3, size, size))
+        stamp = local_stamp(self.coefficients, self.order, *self._uv(x, y))
+        render(stamp, x - round(x), y - round(y), self.radius, out[0], out[1], out[2], slopes=True)
+        return out
+
     def _uv(self, x: float, y: float) -> tuple[float, float]:
         return (x - self.x0) / self.scale, (y - self.y0) / self.scale
 

@@ -1,0 +1,557 @@
+"""Sources of a visit image: detected, deblended and measured (DPDD section 14 step 1, Table 6).
+
+Everything at or above S/N 5 on the processed visit image, whether it changed or not. Each has a
+centroid, a point-source fit, an aperture flux, adaptive moments with those of the PSF, the surface
+brightness in elliptical annuli and an extendedness from the moments alone. A blend is a parent,
+measured as a whole, and children among whom its light was shared out (:mod:`processing.apportion`).
+CAT-05, CHAR-12, DR-01, GEN-10.
+
+Annuli: their outer semi-major axes are 0.5 arcsec times 1.5 to the power of 0, 1, 2 ...; with
+``apNann`` that gives the ``rmax`` that ``science.annulus_area`` asks for (``rmin`` is 0.5).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+import sep
+from astropy.table import Table
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from processing import apportion, tiles
+from processing.dia import _Columns, _extendedness, _set_moments, _set_point
+from processing.exposure import Exposure, FloatImage, Mask
+from processing.geometry import LocalSky, local_sky
+from processing.measure import _aperture
+from processing.moments import Gaussians, fit_gaussians, psf_moments
+from processing.plane import BoolArray, FloatArray, Plane
+from processing.psf import PsfModel
+from processing.psf_core import PointFits, spline_psf
+from skyledger.dictionary import flag_bit
+from skyledger.errors import DataRejectedError
+
+FIRST_ANNULUS = 0.5  # arcsec
+NEXT_ANNULUS = 1.5  # times the one before
+MOST_ANNULI = 12
+_MOST_CHILDREN = 40  # of one blend
+_MOST_STARS = 6  # peaks of a blend that stars alone may explain
+_MORE_STARS = 2  # that may be added
+_STAR_SNR = 10.0  # of a blend, and of what is added
+_STAR_CHI2 = 1.25  # per pixel, of stars that explain everything
+_PSF_ERROR = 0.02  # of a pixel's light
+_STEPS = 20  # of the fit
+_MASK_FLAGS = {
+    "EDGE": Mask.EDGE,
+    "SATURATED": Mask.SAT,
+    "COSMIC_RAY": Mask.CR,
+    "BAD_PIXEL": Mask.BAD,
+    "INTERPOLATED": Mask.INTRP,
+    "STREAK": Mask.STREAK,
+    "NO_DATA": Mask.NO_DATA,
+    "HIGH_VARIANCE": Mask.HIGH_VARIANCE,
+    "INJECTED": Mask.INJECTED,
+}
+
+
+def _flag(name: str) -> int:
+    return 1 << flag_bit("Source", name)
+
+
+@dataclass(frozen=True)
+class _Blend:
+    """Connected pixels above the threshold, and the peaks in them, brightest first."""
+
+    box: tuple[slice, slice]
+    inside: BoolArray
+    x: FloatArray  # of the detector [pixel]
+    y: FloatArray
+    snr: FloatArray
+
+
+def find_and_measure(pvi: Exposure, sky: FloatImage | None = None, threshold: float = 5.0) -> Table:
+    """Find and measure the Sources of a processed visit image.
+
+    Parameters
+    ----------
+    pvi : Exposure [nJy]
+        With PSF, less its background; the mask gets the planes DETECTED and NOT_DEBLENDED.
+    sky : array, shape (ny, nx), or None [nJy/pixel]
+        The background that was subtracted; without it ``sky`` is missing.
+    threshold : float
+        Signal-to-noise of a point source.
+
+    Returns
+    -------
+    Table
+        Columns of relation Source by their names there, units set, missing values masked, without
+        ids other than ``ccdVisitId``; ``parentIndex`` is the row of the parent or -1. A parent
+        (flag PARENT) is followed by its children.
+
+    Raises
+    ------
+    DataRejectedError
+        If the image has no PSF or is not calibrated.
+    """
+    if pvi.psf is None or pvi.unit != "nJy":
+        raise DataRejectedError(
+            f"ccdVisit {pvi.visit.ccd_visit_id} has no PSF or is in {pvi.unit}, nJy is needed; "
+            "calibrate it first"
+        )
+    empty = _sky_variance(pvi)
+    good = pvi.usable() & np.isfinite(pvi.image)
+    plane = Plane(
+        np.where(good, pvi.image, 0).astype(np.float32),
+        empty,
+        good,
+        spline_psf(pvi.psf, pvi.shape),
+        pvi.electrons_per_unit,
+    )
+    tasks = _tasks(_detect(pvi, plane, threshold), pvi, plane, threshold)
+    return _table(tasks, pvi, plane, sky)
+
+
+def _sky_variance(pvi: Exposure) -> FloatImage:
+    """Variance without the photons of the sources, smooth over 64 pixels."""
+    base = pvi.variance - np.maximum(pvi.image, 0) / np.float32(pvi.electrons_per_unit)
+    lost = ~pvi.usable() | ~np.isfinite(base)
+    level = sep.Background(np.ascontiguousarray(np.where(lost, 0, base), np.float32), mask=lost)
+    return np.asarray(np.maximum(level.back(), 0.1 * level.globalback), np.float32)
+
+
+def _detect(pvi: Exposure, plane: Plane, threshold: float) -> list[_Blend]:
+    """Find connected regions of the likelihood image, and the peaks in them on a sharper one."""
+    score = _score(pvi, plane)
+    strong = (score >= threshold) & plane.usable
+    reach = max(2, round(plane.psf.fwhm))
+    disk = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach
+    labels, count = ndimage.label(ndimage.binary_dilation(strong, disk))
+    pvi.mask &= ~int(Mask.DETECTED | Mask.NOT_DEBLENDED)
+    pvi.mask[strong] |= int(Mask.DETECTED)
+    if count == 0:
+        return []
+    # The likelihood image is broader than the PSF: neighbours a FWHM apart are one there.
+    width = 0.4 * plane.psf.fwhm / 2.355
+    noise = np.sqrt(plane.variance) / (2 * np.sqrt(np.pi) * max(width, 0.3))
+    sharp = ndimage.gaussian_filter(plane.image, width) / noise
+    sep.set_extract_pixstack(max(sharp.size, 300_000))
+    found = sep.extract(
+        np.ascontiguousarray(sharp, np.float32), 3.0, mask=~plane.usable, minarea=2,
+        filter_kernel=None, deblend_nthresh=32, deblend_cont=0.003,
+    )  # fmt: skip
+    at = found["ypeak"], found["xpeak"]
+    found = found[(sharp[at] > 4) & (labels[at] > 0)]
+    owner = labels[found["ypeak"], found["xpeak"]]
+    tops = ndimage.maximum_position(score, labels, np.arange(1, count + 1))
+    blends = []
+    for index, box in enumerate(ndimage.find_objects(labels), start=1):
+        mine = found[owner == index]
+        x, y = mine["x"].astype(float), mine["y"].astype(float)
+        if len(mine) == 0:
+            x, y = np.array([float(tops[index - 1][1])]), np.array([float(tops[index - 1][0])])
+        far = np.hypot(x - mine["xpeak"], y - mine["ypeak"]) > plane.psf.fwhm if len(mine) else None
+        if far is not None:
+            x, y = np.where(far, mine["xpeak"], x), np.where(far, mine["ypeak"], y)
+        row, column = np.rint(y).astype(int), np.rint(x).astype(int)
+        snr = score[np.clip(row, 0, score.shape[0] - 1), np.clip(column, 0, score.shape[1] - 1)]
+        keep = snr >= threshold if (snr >= threshold).any() else snr == snr.max()
+        order = np.argsort(-snr[keep], kind="stable")
+        blends.append(
+            _Blend(box, labels[box] == index, x[keep][order], y[keep][order], snr[keep][order])
+        )
+    return blends
+
+
+def _score(pvi: Exposure, plane: Plane) -> FloatImage:
+    """Signal-to-noise of a point source at every pixel."""
+    psf = pvi.psf if isinstance(pvi.psf, PsfModel) else None
+    if psf is None:
+        assert pvi.psf is not None  # noqa: S101 (checked on entry)
+        psf = PsfModel.sampled(pvi.psf, pvi.shape)
+    grid = tiles.Grid(pvi.shape, psf.size // 2 + 2)
+    stamps = {(tile.x, tile.y): psf.image(tile.x, tile.y) for tile in grid}
+    score, _ = tiles.likelihood(plane.image, plane.variance, plane.usable, stamps)
+    return score
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A source to be measured."""
+
+    blend: _Blend
+    x: float
+    y: float
+    parent: int = -1
+    flags: int = 0
+    light: FloatArray | None = None  # of a child, over the box of the blend
+
+
+def _tasks(blends: list[_Blend], pvi: Exposure, plane: Plane, threshold: float) -> list[_Task]:
+    """Share the light of blends out; list parents before their children."""
+    tasks: list[_Task] = []
+    for blend in blends:
+        flags = _mask_flags(pvi, plane, blend)
+        alone = _Task(blend, float(blend.x[0]), float(blend.y[0]), flags=flags)
+        if len(blend.x) > _MOST_CHILDREN:
+            pvi.mask[blend.box][blend.inside] |= int(Mask.NOT_DEBLENDED)
+            tasks.append(replace(alone, flags=flags | _flag("NOT_DEBLENDED")))
+            continue
+        blend = _stars(blend, plane, threshold)  # noqa: PLW2901
+        lights = _lights(blend, plane) if len(blend.x) > 1 else []
+        if len(lights) < 2:
+            tasks.append(alone)
+            continue
+        first = len(tasks)
+        tasks.append(replace(alone, flags=flags | _flag("PARENT")))
+        tasks += [
+            _Task(blend, x, y, first, flags | _flag("DEBLENDED"), light) for x, y, light in lights
+        ]
+    return tasks
+
+
+def _stars(blend: _Blend, plane: Plane, threshold: float) -> _Blend:
+    """Place the peaks better, and add stars that make no peak of their own, if stars explain all.
+
+    Two stars a FWHM apart, one three times brighter, have one peak; point sources fitted together
+    leave the second in the residual. A galaxy is left as it is: no few stars explain it.
+    """
+    if len(blend.x) > _MOST_STARS or blend.snr[0] < _STAR_SNR:
+        return blend
+    x, y = blend.x, blend.y
+    for extra in range(_MORE_STARS + 1):
+        models, snr, residual, variance = _fit_stars(blend, plane, x, y)
+        if (models[:, 0] <= 0).any():
+            return blend
+        chi2, peak, at = _left(blend, plane, models, residual, variance)
+        if chi2 < _STAR_CHI2:
+            if len(models) == 1:
+                return blend
+            order = np.argsort(-models[:, 0], kind="stable")
+            order = order[(snr[order] >= threshold) | (order == order[0])]
+            return replace(blend, x=models[order, 1], y=models[order, 2], snr=snr[order])
+        if extra == _MORE_STARS or peak < _STAR_SNR:
+            return blend
+        x, y = np.append(models[:, 1], at[0]), np.append(models[:, 2], at[1])
+    return blend
+
+
+def _fit_stars(
+    blend: _Blend, plane: Plane, x: FloatArray, y: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Fit n point sources at once to a blend, starting at (x, y) [pixel].
+
+    Returns
+    -------
+    models : array, shape (n, 3)
+        Flux, x, y.
+    snr : array, shape (n,)
+        Flux over its error.
+    residual, variance : array, of the blend's box
+    """
+    image = plane.image[blend.box].astype(np.float64)
+    steady = plane.variance[blend.box].astype(np.float64)
+    used = blend.inside & plane.usable[blend.box]
+    models = np.column_stack([np.zeros(len(x)), x, y])
+    variance, errors = steady + np.maximum(image, 0) / plane.per_unit, np.zeros(3 * len(x))
+    for step in range(_STEPS):
+        shapes = _rendered(blend, plane, models)
+        model = np.tensordot(models[:, 0], shapes[:, 0], axes=1)
+        residual = image - model
+        if step:  # first the fluxes alone
+            variance = steady + np.maximum(model, 0) / plane.per_unit
+            shapes[:, 1:] *= models[:, 0, None, None, None]
+            design = shapes.reshape(-1, *image.shape)
+        else:
+            design = shapes[:, 0]
+        weight = np.where(used, 1 / variance, 0).ravel()
+        flat = design.reshape(len(design), -1)
+        normal = (flat * weight) @ flat.T
+        scale = 1 / np.sqrt(np.maximum(np.diag(normal), 1e-30))
+        normal = normal * np.outer(scale, scale) + 1e-9 * np.eye(len(normal))
+        move = scale * np.linalg.solve(normal, scale * (flat @ (weight * residual.ravel())))
+        if not step:
+            models[:, 0] += move
+            continue
+        move = move.reshape(-1, 3)
+        longest = np.abs(move[:, 1:]).max()
+        errors = scale * np.sqrt(np.diag(np.linalg.inv(normal)))
+        models += move * min(1.0, 0.5 / max(longest, 1e-9))
+        if longest < 1e-3:
+            break
+    model = np.tensordot(models[:, 0], _rendered(blend, plane, models)[:, 0], axes=1)
+    snr = models[:, 0] / np.maximum(errors[::3], 1e-30)
+    return models, snr, image - model, steady + np.maximum(model, 0) / plane.per_unit
+
+
+def _rendered(blend: _Blend, plane: Plane, models: FloatArray) -> FloatArray:
+    """PSF at each place and its slopes along x and y, shape (n, 3, ny, nx) of the blend's box."""
+    rows, columns = blend.box
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    out = np.zeros((len(models), 3, *shape))
+    for target, (_, x, y) in zip(out, models, strict=True):
+        stamps = plane.psf.slopes(x, y)
+        half = plane.psf.radius
+        row, column = round(y) - rows.start, round(x) - columns.start
+        r0, r1 = max(0, row - half), min(shape[0], row + half + 1)
+        c0, c1 = max(0, column - half), min(shape[1], column + half + 1)
+        if r0 < r1 and c0 < c1:
+            target[:, r0:r1, c0:c1] = stamps[
+                :, r0 - row + half : r1 - row + half, c0 - column + half : c1 - column + half
+            ]
+    return out
+
+
+def _left(
+    blend: _Blend, plane: Plane, models: FloatArray, residual: FloatArray, variance: FloatArray
+) -> tuple[float, float, tuple[float, float]]:
+    """Judge what point sources leave of a blend.
+
+    Returns
+    -------
+    chi2, snr, (x, y)
+        Chi-square per pixel within the stars' cores; signal-to-noise and place [pixel] of the
+        strongest peak. Light that an error of the PSF explains does not count.
+    """
+    rows, columns = blend.box
+    y, x = np.mgrid[rows.start : rows.stop, columns.start : columns.stop]
+    used = blend.inside & plane.usable[blend.box]
+    model = np.abs(plane.image[blend.box] - residual)
+    nearest = np.min([np.hypot(x - a, y - b) for _, a, b in models], axis=0)
+    core = used & (nearest < 1.2 * plane.psf.fwhm)
+    deviation = residual**2 / (variance + (_PSF_ERROR * model) ** 2)
+    sigma = plane.psf.fwhm / 2.355
+    left = ndimage.gaussian_filter(residual - _PSF_ERROR * model, sigma)
+    snr = np.where(used, left * 2 * np.sqrt(np.pi) * sigma / np.sqrt(variance), -np.inf)
+    row, column = np.unravel_index(int(np.argmax(snr)), snr.shape)
+    place = (float(column + columns.start), float(row + rows.start))
+    return float(deviation[core].mean()) if core.any() else np.inf, float(snr[row, column]), place
+
+
+def _lights(blend: _Blend, plane: Plane) -> list[tuple[float, float, FloatArray]]:
+    """Position and light of each peak of a blend that has any."""
+    rows, columns = blend.box
+    parts = apportion.share(
+        plane.image[blend.box].astype(np.float64),
+        plane.variance[blend.box].astype(np.float64),
+        blend.inside & plane.usable[blend.box],
+        [float(x - columns.start) for x in blend.x],
+        [float(y - rows.start) for y in blend.y],
+        plane.psf,
+        (columns.start, rows.start),
+    )
+    return [
+        (float(x), float(y), light)
+        for x, y, light in zip(blend.x, blend.y, parts, strict=True)
+        if light.any()
+    ]
+
+
+def _mask_flags(pvi: Exposure, plane: Plane, blend: _Blend) -> int:
+    found = int(np.bitwise_or.reduce(pvi.mask[blend.box][blend.inside]))
+    flags = sum(_flag(name) for name, bit in _MASK_FLAGS.items() if found & bit)
+    if not found & Mask.SAT:
+        rows, columns = blend.box
+        reach = 2 * plane.psf.radius
+        around = pvi.mask[
+            max(0, rows.start - reach) : rows.stop + reach,
+            max(0, columns.start - reach) : columns.stop + reach,
+        ]
+        if (around & int(Mask.SAT)).any():
+            flags |= _flag("SATURATED_NEARBY")
+    return flags
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What is measured of n sources, positions on the detector."""
+
+    point: PointFits
+    centroid: Gaussians
+    shape: Gaussians
+    aperture: tuple[FloatArray, FloatArray, BoolArray, BoolArray]
+
+
+def _measure(
+    plane: Plane, x: FloatArray, y: FloatArray, of_psf: FloatArray, radius: int
+) -> _Measured:
+    """Measure sources whose moments are taken within ``radius`` pixels."""
+    args = (plane.image, plane.variance, plane.usable)
+    point = plane.fit(x, y)
+    centroid = fit_gaussians(*args, x, y, of_psf, plane.psf.radius, free_shape=False)
+    cx = np.where(centroid.converged, centroid.x, x)
+    cy = np.where(centroid.converged, centroid.y, y)
+    shape = fit_gaussians(*args, cx, cy, of_psf, radius, free_shape=True)
+    return _Measured(point, centroid, shape, _aperture(plane, cx, cy))
+
+
+def _piece(task: _Task, plane: Plane) -> Plane:
+    """Surroundings of a child, with the light of the other children taken away."""
+    rows, columns = task.blend.box
+    reach = 2 * plane.psf.radius
+    ny, nx = plane.image.shape
+    y0, x0 = max(0, rows.start - reach), max(0, columns.start - reach)
+    cut = slice(y0, min(ny, rows.stop + reach)), slice(x0, min(nx, columns.stop + reach))
+    image = plane.image[cut].copy()
+    inside = image[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0]
+    mine = task.blend.inside & plane.usable[task.blend.box]
+    assert task.light is not None  # noqa: S101 (only children have pieces)
+    inside[mine] = task.light[mine]
+    return replace(
+        plane,
+        image=image,
+        variance=np.ascontiguousarray(plane.variance[cut]),
+        usable=np.ascontiguousarray(plane.usable[cut]),
+        psf=replace(plane.psf, x0=plane.psf.x0 - x0, y0=plane.psf.y0 - y0),
+        x0=x0,
+        y0=y0,
+    )
+
+
+def _shifted(found: _Measured, x0: int, y0: int) -> _Measured:
+    point, centroid, shape = found.point, found.centroid, found.shape
+    return _Measured(
+        replace(point, x=point.x + x0, y=point.y + y0),
+        replace(centroid, x=centroid.x + x0, y=centroid.y + y0),
+        replace(shape, x=shape.x + x0, y=shape.y + y0),
+        found.aperture,
+    )
+
+
+def _join(parts: list[tuple[NDArray[np.int64], _Measured]]) -> _Measured:
+    """Put sources measured apart into the order of their numbers."""
+    order = np.argsort(np.concatenate([numbers for numbers, _ in parts]), kind="stable")
+
+    def joined(values: list[Any]) -> Any:
+        if isinstance(values[0], np.ndarray):
+            return np.concatenate(values)[order]
+        if isinstance(values[0], tuple):
+            return tuple(joined(list(v)) for v in zip(*values, strict=True))
+        names = values[0].__dataclass_fields__
+        return type(values[0])(**{n: joined([getattr(v, n) for v in values]) for n in names})
+
+    return cast("_Measured", joined([found for _, found in parts]))
+
+
+def _annuli(
+    task: _Task, plane: Plane, x: float, y: float, axes: tuple[float, float], scale: float
+) -> tuple[FloatArray, FloatArray]:
+    """Mean surface brightness in elliptical annuli and its error [nJy/arcsec^2].
+
+    ``axes`` are the ratio of the axes, and the direction of the major one [radian]. As many annuli
+    as it takes to leave the source's pixels.
+    """
+    ratio, angle = axes
+    rows, columns = np.nonzero(task.blend.inside if task.light is None else task.light > 0)
+    dx = columns + task.blend.box[1].start - x
+    dy = rows + task.blend.box[0].start - y
+    along = dx * np.cos(angle) + dy * np.sin(angle)
+    across = -dx * np.sin(angle) + dy * np.cos(angle)
+    extent = float(np.hypot(along, across / ratio).max(initial=0.0)) * scale
+    count = 2 + int(np.ceil(np.log(max(extent, FIRST_ANNULUS) / FIRST_ANNULUS) / np.log(1.5)))
+    radii = FIRST_ANNULUS * NEXT_ANNULUS ** np.arange(min(count, MOST_ANNULI)) / scale
+    outer, inner = radii, np.concatenate([[0.0], radii[:-1]])
+    column, row = round(x - plane.x0), round(y - plane.y0)
+    reach = int(np.ceil(outer[-1])) + 2
+    r0, c0 = max(0, row - reach), max(0, column - reach)
+    cut = slice(r0, max(0, row + reach + 1)), slice(c0, max(0, column + reach + 1))
+    ones = np.ones(len(radii))
+    middle = (x - plane.x0 - c0) * ones, (y - plane.y0 - r0) * ones
+    ellipse = (*middle, ones, ratio * ones, angle * ones, inner, outer)
+    usable = plane.usable[cut].astype(np.float32)
+    light, noise, area = (
+        sep.sum_ellipann(np.ascontiguousarray(pixels), *ellipse, subpix=5)[0]
+        for pixels in (plane.image[cut] * usable, plane.variance[cut] * usable, usable)
+    )
+    whole = np.pi * ratio * (outer**2 - inner**2)
+    # An annulus most of which is lost says nothing, nor do those around it.
+    lost = np.flatnonzero(area < 0.5 * whole)
+    last = int(lost[0]) if lost.size else len(radii)
+    own = np.maximum(light, 0) / plane.per_unit
+    error = np.sqrt(np.maximum(noise + own, 0))
+    area = np.maximum(area, 1e-9) * scale**2
+    return (light / area)[:last], (error / area)[:last]
+
+
+def _table(tasks: list[_Task], pvi: Exposure, plane: Plane, sky: FloatImage | None) -> Table:
+    n = len(tasks)
+    columns = _Columns(n, "Source")
+    x, y = np.array([t.x for t in tasks]), np.array([t.y for t in tasks])
+    size = 2 * plane.psf.radius + 1
+    stamps = np.array([plane.psf.image(a, b) for a, b in zip(x, y, strict=True)])
+    of_psf = psf_moments(stamps.reshape(n, size, size))
+    pieces = {k: _piece(t, plane) for k, t in enumerate(tasks) if t.light is not None}
+    near, far = plane.psf.radius, 2 * plane.psf.radius
+    radius = np.array([near if max(t.blend.inside.shape) < far else far for t in tasks], int)
+    alone = np.array([k not in pieces for k in range(n)], bool)
+    parts = []
+    for reach in (near, far):
+        at = np.flatnonzero(alone & (radius == reach))
+        parts.append((at, _measure(plane, x[at], y[at], of_psf[at], reach)))
+    for k, piece in pieces.items():
+        at = np.array([k])
+        own = _measure(piece, x[at] - piece.x0, y[at] - piece.y0, of_psf[at], int(radius[k]))
+        parts.append((at, _shifted(own, piece.x0, piece.y0)))
+    found = _join(parts)
+    flags = np.array([t.flags for t in tasks], np.int64)
+    known = found.centroid.converged
+    cx, cy = np.where(known, found.centroid.x, x), np.where(known, found.centroid.y, y)
+    where = local_sky(pvi.wcs, cx, cy)
+    covariance = found.centroid.covariance[:, :2, :2]
+    sky_cov = where.jacobian @ covariance @ np.swapaxes(where.jacobian, 1, 2)
+    columns.set("parentIndex", np.array([t.parent for t in tasks], np.int64))
+    for name, value, valid in (
+        ("ra", where.ra, True), ("decl", where.decl, True), ("x", cx, True), ("y", cy, True),
+        ("raErr", np.sqrt(sky_cov[:, 0, 0]), known), ("declErr", np.sqrt(sky_cov[:, 1, 1]), known),
+        ("raDeclCov", sky_cov[:, 1, 0], known), ("xErr", np.sqrt(covariance[:, 0, 0]), known),
+        ("yErr", np.sqrt(covariance[:, 1, 1]), known), ("xyCov", covariance[:, 1, 0], known),
+        ("apFlux", found.aperture[0], found.aperture[2]),
+        ("apFluxErr", found.aperture[1], found.aperture[2]),
+    ):  # fmt: skip
+        columns.set(name, value, valid)
+    _set_point(columns, found.point, where, cx, cy)
+    _set_moments(columns, found.shape, of_psf, where)
+    columns.set("extendedness", *_extendedness(found.shape, of_psf))
+    if sky is not None:
+        _set_sky(columns, sky, pvi, where, cx, cy)
+    sb = [_of_annuli(tasks[k], pieces.get(k, plane), found.shape, where, cx, cy, k)
+          for k in range(n)]  # fmt: skip
+    columns.set_lists("apMeanSb", [mean for mean, _ in sb])
+    columns.set_lists("apMeanSbSigma", [error for _, error in sb])
+    count = np.array([len(mean) for mean, _ in sb], np.int64)
+    columns.set("apNann", count, count > 0)
+    for name, failed in (
+        ("CENTROID_FAILED", ~known), ("PSF_FIT_FAILED", ~found.point.converged),
+        ("APERTURE_TRUNCATED", found.aperture[3]), ("MOMENTS_FAILED", ~found.shape.converged),
+        ("ANNULI_FAILED", count == 0),
+    ):  # fmt: skip
+        flags |= np.where(failed, _flag(name), 0)
+    columns.set("flags", flags)
+    return columns.table(pvi.visit.ccd_visit_id)
+
+
+def _of_annuli(
+    task: _Task, plane: Plane, shape: Gaussians, where: LocalSky, x: FloatArray, y: FloatArray,
+    k: int,
+) -> tuple[FloatArray, FloatArray]:  # fmt: skip
+    if not shape.converged[k]:
+        return np.zeros(0), np.zeros(0)
+    xx, yy, xy = shape.moments[k]
+    mean, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+    ratio = float(np.sqrt(max(mean - half, 1e-3 * mean) / (mean + half)))
+    angle = float(0.5 * np.arctan2(2 * xy, xx - yy))
+    scale = float(np.sqrt(where.pixel_area[k]))
+    return _annuli(task, plane, float(x[k]), float(y[k]), (ratio, angle), scale)
+
+
+def _set_sky(
+    columns: _Columns, sky: FloatImage, pvi: Exposure, where: LocalSky, x: FloatArray, y: FloatArray
+) -> None:
+    """Background at the centroid, and the error with which photons determine it there."""
+    ny, nx = sky.shape
+    row = np.clip(np.rint(y).astype(int), 0, ny - 1)
+    column = np.clip(np.rint(x).astype(int), 0, nx - 1)
+    level = sky[row, column]
+    # A mesh of the background is about 64 pixels wide.
+    error = np.sqrt(np.maximum(level, 0) / pvi.electrons_per_unit) / 64
+    columns.set("sky", level / where.pixel_area)
+    columns.set("skyErr", error / where.pixel_area)
