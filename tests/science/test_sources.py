@@ -141,19 +141,19 @@ def test_pairs_of_stars_are_parted(apart):
 
 @pytest.mark.requirement("CAT-05")
 def test_shares_of_a_blend_add_up_to_it():
-    taken = shot([[100, 100, 9000], [107, 103, 5000], [96, 108, 3000]])
+    taken = shot([[100, 100, 30000], [107, 103, 15000], [96, 108, 9000]])
     box = slice(70, 135), slice(70, 135)
     image = taken.exposure.image[box].astype(float)
-    inside = np.hypot(*(np.mgrid[70:135, 70:135] - 103)) < 25
+    inside = np.hypot(*(np.mgrid[70:135, 70:135] - 103)) < 16
     inside[3, 4] = True  # a pixel no template reaches
     parts = apportion.share(
         image, taken.exposure.variance[box].astype(float), inside, [30.0, 37.0, 26.0],
         [30.0, 33.0, 38.0], spline_psf(taken.exposure.psf, SHAPE), (70, 70),
     )  # fmt: skip
     np.testing.assert_allclose(parts.sum(axis=0), np.where(inside, image, 0), atol=1e-9)
-    for part, flux in zip(parts, (9000, 5000, 3000), strict=True):
-        # Noise of some 500 pixels is shared out, too: about 3 % of the brightest.
-        assert abs(part.sum() - flux) < 600
+    for part, flux in zip(parts, (30000, 15000, 9000), strict=True):
+        # Noise of 800 pixels is shared out, too: some 300 for each, more where they overlap.
+        assert abs(part.sum() - flux) < 1200
 
 
 @pytest.mark.requirement("CAT-03", "CAT-05", "CHAR-12")
