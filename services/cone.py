@@ -15,7 +15,6 @@ from starlette.routing import Route
 from services import mydb
 from services.adql import Catalogue, Table
 from services.people import asker_of
-from services.tap import routes
 from services.tap.parameters import (
     DEFAULT_ROWS,
     Parameters,
@@ -25,6 +24,7 @@ from services.tap.parameters import (
 )
 from services.tap.requests import refusing
 from services.tap.service import TapService
+from services.tap.streaming import in_thread, streamed
 from skyledger import virtual
 from skyledger.errors import NotFoundError, UsageError
 from skyledger.virtual import VirtualDatabase
@@ -119,10 +119,10 @@ class ConeRoutes:
             database = virtual.parse(request.path_params["database"])
         except UsageError as error:
             raise NotFoundError(f"there is no cone search here: {error}") from error
-        catalogue: Any = await routes.in_thread(self.service, self.service.catalogue)
+        catalogue: Any = await in_thread(self.service, self.service.catalogue)
         if mydb.is_person(database.name):
             person = asker_of(request).name
-            tables = await routes.in_thread(self.service, lambda: self.service.visible(person))
+            tables = await in_thread(self.service, lambda: self.service.visible(person))
             mydb.check(database.name, tables, person)
             catalogue = catalogue.plus(*tables)
         limit = limit_of(given)
@@ -132,4 +132,4 @@ class ConeRoutes:
             limit=DEFAULT_ROWS if limit is None else limit,
             format=given.get("RESPONSEFORMAT"),
         )
-        return routes.streamed(self.service, request, asked, [], door="scs")
+        return streamed(self.service, request, asked, [], door="scs")

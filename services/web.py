@@ -20,6 +20,7 @@ from services.people import FREE, Allowance, SignIn
 from services.tap import jobs, routes
 from services.tap.requests import BodyLimits, refusal, refusing
 from services.tap.service import TapService
+from services.tap.streaming import in_thread, running
 from skyledger import __version__
 from skyledger.errors import NotFoundError
 from skyledger.people import Person, sign_in
@@ -39,7 +40,7 @@ class Pages:
     async def landing(self, request: Request) -> Response:
         """Say which services there are, and how to ask."""
         base = f"{request.url.scheme}://{request.url.netloc}"
-        found = await routes.in_thread(self.service, self._schemas)
+        found = await in_thread(self.service, self._schemas)
         rows = "".join(
             f"<tr><td><code>{html.escape(name)}</code></td><td>{html.escape(said)}</td>"
             f"<td>{tables}</td></tr>"
@@ -116,14 +117,14 @@ def create(
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with routes.running(service):
+        async with running(service):
             yield
 
     async def to_prompt(_request: Request) -> Response:
         return RedirectResponse("/tap/prompt/capabilities", 307)
 
     async def look_up(token: str) -> tuple[Person, int] | None:
-        found: tuple[Person, int] | None = await routes.in_thread(
+        found: tuple[Person, int] | None = await in_thread(
             service, lambda: service.kept(lambda cursor: _signed_in(cursor, token))
         )
         return found

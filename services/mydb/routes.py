@@ -13,8 +13,8 @@ from services import mydb, uploads
 from services.mydb import definition, page
 from services.people import asker_of, refuse_secrets
 from services.tap.requests import parameters_of, refusing
-from services.tap.routes import in_query_thread, in_thread
 from services.tap.service import TapService
+from services.tap.streaming import in_query_thread, in_thread
 from skyledger import people
 from skyledger.errors import ForbiddenError, NotFoundError, UsageError
 from skyledger.people import Person, PersonTable
