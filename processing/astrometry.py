@@ -22,6 +22,8 @@ IntArray = NDArray[np.int64]
 _SEARCH = 20.0  # arcsec: how wrong the header may be
 _TURNS = np.arange(-0.5, 0.501, 0.05)  # degrees: how much it may be turned
 _BRIGHTEST = 100  # stars that vote
+_CENTROID_FLOOR = 0.01  # pixel: the PSF model places a star no better
+_SHARED = 0.0  # part of the unexplained scatter that neighbouring sources share
 _MIN_PAIRS = 5  # six numbers are fitted to twice as many coordinates
 
 
@@ -36,8 +38,8 @@ class Solution:
     residual_ra, residual_decl : arrays [arcsec]
         Star minus reference, ra times cos(decl).
     covariance : array, shape (2, 2) [arcsec**2]
-        Systematic error of (ra cos decl, decl): what the residuals hold beyond the errors of the
-        centroids and the catalogue, and the error of the fit.
+        Error of the WCS in (ra cos decl, decl): that of the fit, in the mean over the detector,
+        and what the residuals hold for certain beyond the errors of centroids and catalogue.
     """
 
     wcs: WCS
@@ -52,6 +54,7 @@ def solve(
     xy: FloatArray,
     xy_err: FloatArray,
     radec: FloatArray,
+    radec_err: FloatArray,
     reference_flux: FloatArray,
     approximate: WCS,
     shape: tuple[int, int],
@@ -65,6 +68,8 @@ def solve(
         Stars of the image, brightest first, with the error of their centroids.
     radec : array, shape (m, 2) [deg]
         Reference stars at the time of the visit.
+    radec_err : array, shape (m, 2) [arcsec]
+        Their errors.
     reference_flux : array, shape (m,)
         Their brightness, to choose those that vote.
     approximate : WCS
@@ -108,13 +113,14 @@ def solve(
             f"{name}: only {len(star)} of {len(near)} reference stars were found on the image, "
             f"{_MIN_PAIRS} are needed. Look at the frame and its header's WCS"
         )
-    return fit_tan(xy, xy_err, radec, star, near[ref], approximate, shape)
+    return fit_tan(xy, xy_err, radec, radec_err, star, near[ref], approximate, shape)
 
 
 def fit_tan(
     xy: FloatArray,
     xy_err: FloatArray,
     radec: FloatArray,
+    radec_err: FloatArray,
     star: IntArray,
     reference: IntArray,
     start: WCS,
@@ -128,26 +134,59 @@ def fit_tan(
     centre = np.array([(nx - 1) / 2, (ny - 1) / 2])
     crval = start.all_pix2world(centre[None], 0)[0]
     keep = np.ones(len(star), dtype=bool)
-    # A floor of a hundredth of a pixel: the PSF model is not better than that.
-    error = np.hypot(xy_err.mean(axis=1), 0.01)
+    scale = pixel_scale(start)
+    stated = np.hypot(
+        np.hypot(xy_err[star].mean(axis=1), _CENTROID_FLOOR) * scale,
+        radec_err[reference].mean(axis=1),
+    )
+    beyond = 0.0
     wcs = start
     residual = np.zeros((len(star), 2))
-    for _ in range(6):
+    error = stated
+    for _ in range(8):
         plane = _project(radec[reference], crval)
-        design = np.column_stack([np.ones(len(star)), xy[star] - centre])
-        weight = (keep / error[star])[:, None]
+        design = np.column_stack([np.ones(len(star)), (xy[star] - centre) / max(shape)])
+        weight = (keep / error)[:, None]
         fit = np.linalg.lstsq(design * weight, plane * weight, rcond=None)[0]
         crval = _deproject(fit[:1], crval)[0]
-        wcs = make_tan(crval, centre, fit[1:].T)
+        wcs = make_tan(crval, centre, fit[1:].T / max(shape))
         sky = wcs.all_pix2world(xy[star], 0)
         residual = sky_offsets(radec[reference], sky)
-        size = np.hypot(*residual.T) / error[star]
-        limit = 4 * max(float(np.median(size[keep])) / 1.1774, 1e-9)
-        keep = size < limit
-    covariance = _systematic(residual[keep], error[star[keep]] * pixel_scale(wcs))
+        beyond = _beyond(residual[keep], stated[keep])
+        error = np.hypot(stated, beyond)
+        size = np.hypot(*residual.T) / error
+        keep = size < 4 * max(float(np.median(size[keep])) / 1.1774, 1e-9)
+    design, weight = design[keep], 1 / error[keep] ** 2
+    normal = np.linalg.pinv(design.T @ (weight[:, None] * design))
+    # Over the detector 1, x and y have the mean squares 1, nx^2 / 12 and ny^2 / 12.
+    mean = normal[0, 0] + (normal[1, 1] * nx**2 + normal[2, 2] * ny**2) / (12 * max(shape) ** 2)
+    # Residuals of the fit are smaller than the errors they come from.
+    free = 2 * len(weight) - 6
+    chi2 = float((weight[:, None] * residual[keep] ** 2).sum()) / max(free, 1)
+    covariance = np.eye(2) * (mean * max(chi2, 1.0) + beyond**2 * _SHARED)
     return Solution(
         wcs, star[keep], reference[keep], residual[keep, 0], residual[keep, 1], covariance
     )
+
+
+def _beyond(residual: FloatArray, stated: FloatArray) -> float:
+    """Scatter [arcsec] of a coordinate beyond the stated errors, as far as it is significant.
+
+    The root of chi2(s) = degrees of freedom less one standard deviation, by bisection.
+    """
+    free = max(2 * len(stated) - 6, 1)
+    wanted = free + np.sqrt(2 * free)
+
+    def chi2(extra: float) -> float:
+        return float((residual**2 / (stated**2 + extra**2)[:, None]).sum())
+
+    if chi2(0.0) <= wanted:
+        return 0.0
+    low, high = 0.0, float(np.abs(residual).max()) * 2
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if chi2(middle) > wanted else (low, middle)
+    return high
 
 
 def make_tan(crval: FloatArray, centre: FloatArray, cd: FloatArray) -> WCS:
@@ -261,15 +300,3 @@ def _deproject(plane: FloatArray, crval: FloatArray) -> FloatArray:
     ra = np.degrees(np.arctan2(east, down)) + crval[0]
     decl = np.degrees(np.arctan2(np.sin(decl0) + north * np.cos(decl0), np.hypot(east, down)))
     return np.column_stack([ra, decl])
-
-
-def _systematic(residual: FloatArray, error: FloatArray) -> FloatArray:
-    n = len(residual)
-    # Only the half with the better centroids tells of more than photon noise.
-    good = error <= np.median(error)
-    total = residual[good].T @ residual[good] / max(int(good.sum()), 1)
-    beyond = total - np.eye(2) * np.mean(error[good] ** 2)
-    values, vectors = np.linalg.eigh(beyond)
-    beyond = vectors @ np.diag(np.maximum(values, 0)) @ vectors.T
-    # Three numbers a coordinate are fitted to n stars.
-    return np.asarray(beyond + residual.T @ residual / n * 3 / n)

@@ -14,18 +14,20 @@ from scipy.interpolate import BSpline
 from processing.detection import Detections, star_like
 from processing.exposure import FloatImage, Mask, MaskImage
 from processing.psf import PsfModel, fwhm, n_terms, normalisation, terms
+from processing.psf_wings import quieten
 from skyledger.errors import DataRejectedError
 
 FloatArray = NDArray[np.float64]
 
 _MAX_STARS = 300
-_SHAPE_STARS = 3  # stars a term of the shape polynomials needs: three numbers a star
+_SHAPE_STARS = 1  # stars a term of the shape polynomials needs: three numbers a star, and a prior
 _PIXEL_STARS = 8  # stars a term of a pixel's own polynomial needs: one noisy number a star
-_SHAPE_SIZE = 0.05  # size and ellipticity are expected to vary by about this much
+_SHAPE_SIZE = 0.03  # size and ellipticity are expected to vary by about this much
 _SHAPE_FLOOR = 0.005  # and a star to follow that to this much
 _STAR_FLOOR = 0.003  # of the peak: variation that no polynomial follows
 _MOVE = 1.0  # pixel: how wrong a window centroid may be
 _RESERVED = 5  # every fifth star is held back to judge the order
+_HOLD_BACK = 20  # stars from which on those held back are left out for good
 _ROUNDS = 5
 
 
@@ -33,7 +35,8 @@ _ROUNDS = 5
 class PsfStars:
     """The PSF and the stars it was made from.
 
-    ``used`` and ``reserved`` index the detections. ``max_residual`` is the largest residual, as a
+    ``used`` and ``reserved`` index the detections; reserved stars had no part in the model, and
+    there are none where stars are few. ``max_residual`` is the largest residual, as a
     fraction of the peak, of the mean of the reserved stars' stamps less the model; NaN without
     reserved stars.
     """
@@ -109,12 +112,14 @@ def fit(
             score, worst = _judge(model, stamps.take(reserved))
             if score < lowest:
                 best, lowest, residual = degree, score, worst
-    moving = _degree(len(stamps), _SHAPE_STARS, order)
-    model, kept = _solve(stamps, shape, (moving, best), width)
+    held = reserved if len(stamps) >= _HOLD_BACK else np.zeros_like(reserved)
+    rest = stamps.take(~held)
+    moving = _degree(len(rest), _SHAPE_STARS, order)
+    model, kept = _solve(rest, shape, (moving, best), width)
     return PsfStars(
         model=model,
-        used=stamps.index[kept],
-        reserved=stamps.index[kept & reserved],
+        used=rest.index[kept],
+        reserved=stamps.index[held],
         max_residual=float(residual),
     )
 
@@ -219,6 +224,9 @@ def _solve(
     flux = (stamps.data * usable * (radius < 2 * width)).sum(axis=(1, 2))
     dx, dy = stamps.dx, stamps.dy
     kept = flux > 0
+    own = n_terms(degrees[1])
+    pixels = np.zeros((own, n, n))  # what every pixel has by itself
+    shapes = np.zeros((n_terms(degrees[0]), n, n))  # how size and shape vary
     planes = np.zeros((basis.shape[1], n, n))
     placed = np.zeros_like(stamps.data)
     for step in range(_ROUNDS + 1):
@@ -232,16 +240,18 @@ def _solve(
         weight = (kept[:, None, None] & whole) / (variance / flux[:, None, None] ** 2 + floor)
         if step > 1:
             snr = flux * np.sqrt((stamps.weight * placed**2).sum(axis=(1, 2)))
-            shapes = _shapes(
-                planes[0], residual, np.where(kept, snr, 0.0), basis[:, : n_terms(degrees[0])]
-            )
-            planes[: len(shapes)] += shapes
-            residual = residual - np.tensordot(basis[:, : len(shapes)], shapes, axes=1)
-        own = n_terms(degrees[1])
-        planes[:own] += _per_pixel(basis[:, :own], weight, residual)
-        planes = _quieten(planes, radius, width)
-        planes /= np.abs(planes[0].sum())
-        planes = centred(planes, width)
+            more = _shapes(planes[0], residual, np.where(kept, snr, 0.0), basis[:, : len(shapes)])
+            shapes += more
+            residual = residual - np.tensordot(basis[:, : len(more)], more, axes=1)
+        change, noise = _per_pixel(basis[:, :own], weight, residual)
+        pixels = quieten(pixels + change, noise, width)
+        total = np.abs(pixels[0].sum())
+        pixels, shapes = pixels / total, shapes / total
+        planes[:] = 0
+        planes[:own] += pixels
+        planes[: len(shapes)] += shapes
+        off = _centre(planes, width)
+        pixels, shapes, planes = (_moved(part, off) for part in (pixels, shapes, planes))
     return PsfModel(planes, degree, x0, y0, scale), kept
 
 
@@ -279,16 +289,25 @@ def centred(planes: FloatArray, width: float) -> FloatArray:
     width : float [pixel]
         FWHM of the window.
     """
+    return _moved(planes, _centre(planes, width))
+
+
+def _centre(planes: FloatArray, width: float) -> tuple[float, float]:
+    """Where the light of the first plane is, from its middle pixel [pixel]."""
     n = planes.shape[1]
-    shifter = _Shifter(n)
     grid = np.arange(n) - n // 2
     window = np.exp(-0.5 * (grid / (width / 2.355)) ** 2)
     light = planes[0] * window[:, None] * window[None, :]
     # The window pulls the centroid half way to the middle, hence the factor 2.
     off_x = 2 * float((light * grid[None, :]).sum() / light.sum())
     off_y = 2 * float((light * grid[:, None]).sum() / light.sum())
+    return off_x, off_y
+
+
+def _moved(planes: FloatArray, off: tuple[float, float]) -> FloatArray:
     count = len(planes)
-    return shifter.move(planes, np.full(count, -off_x), np.full(count, -off_y))
+    shifter = _Shifter(planes.shape[1])
+    return shifter.move(planes, np.full(count, -off[0]), np.full(count, -off[1]))
 
 
 def _shapes(
@@ -338,8 +357,10 @@ def _shapes(
     return np.asarray(np.tensordot(fit, modes[:3], axes=1))
 
 
-def _per_pixel(basis: FloatArray, weight: FloatArray, residual: FloatArray) -> FloatArray:
-    """Least squares in every pixel of the stamp; shape (terms, n, n)."""
+def _per_pixel(
+    basis: FloatArray, weight: FloatArray, residual: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Least squares in every pixel of the stamp, and its variance; shapes (terms, n, n)."""
     count, n = basis.shape[1], residual.shape[1]
     flat_weight, flat = weight.reshape(len(weight), -1), residual.reshape(len(residual), -1)
     normal = np.einsum("ka,kb,kp->pab", basis, basis, flat_weight, optimize=True)
@@ -348,23 +369,8 @@ def _per_pixel(basis: FloatArray, weight: FloatArray, residual: FloatArray) -> F
     ridge = 1e-9 * np.maximum(np.einsum("paa->p", normal), 1e-30)
     normal += ridge[:, None, None] * np.eye(count)
     solution = np.linalg.solve(normal, right[..., None])[..., 0]
-    return np.asarray(solution.T.reshape(count, n, n))
-
-
-def _quieten(planes: FloatArray, radius: FloatArray, width: float) -> FloatArray:
-    """Let the wings be round and constant: their noise is larger than their variation."""
-    inner, outer = 1.8 * width, 2.6 * width
-    taper = np.clip((outer - radius) / (outer - inner), 0, 1)
-    ring = np.rint(radius).astype(np.int64)
-    count = np.bincount(ring.ravel())
-    profile = np.bincount(ring.ravel(), planes[0].ravel()) / count
-    # Between whole radii the profile is interpolated in its logarithm.
-    positive = np.log(np.maximum(profile, 1e-9))
-    smooth = np.exp(np.interp(radius, np.arange(profile.size), positive))
-    smooth[radius > radius.shape[0] // 2 + 0.5] = 0
-    quiet = planes * taper
-    quiet[0] += (1 - taper) * smooth
-    return quiet
+    noise = np.einsum("paa->pa", np.linalg.inv(normal))
+    return solution.T.reshape(count, n, n), noise.T.reshape(count, n, n)
 
 
 def _robust(stamps: _Stamps, placed: FloatArray, flux: FloatArray) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from skyledger.errors import DataRejectedError
 FloatArray = NDArray[np.float64]
 
 _COLUMNS = ("ra", "decl", "pmRa", "pmDecl", "parallax", "epoch")
+_ERRORS = ("raErr", "declErr", "pmRaErr", "pmDeclErr")  # mas, mas/yr; may be missing
 _DAYS_PER_YEAR = 365.25
 
 
@@ -47,6 +48,17 @@ class ReferenceStars:
         )
         return ra + east / cos_decl / 3.6e6, decl + north / 3.6e6
 
+    def position_errors(self, mid_tai: float) -> FloatArray:
+        """Error [arcsec] of ra cos(decl) and decl at ``mid_tai``, shape (n, 2).
+
+        Zero where the catalogue does not tell.
+        """
+        years = (mid_tai - self.columns["epoch"]) / _DAYS_PER_YEAR
+        none = np.zeros(len(self))
+        ra, decl, pm_ra, pm_decl = (self.columns.get(name, none) for name in _ERRORS)
+        mas = np.column_stack([np.hypot(ra, pm_ra * years), np.hypot(decl, pm_decl * years)])
+        return np.asarray(mas / 1000)
+
     def fluxes(self, band: str) -> tuple[FloatArray, FloatArray]:
         """Flux and its error in a band [nJy], shape (n,)."""
         return self.columns[f"{band}Flux"], self.columns[f"{band}FluxErr"]
@@ -79,6 +91,6 @@ def read(directory: Path, instrument: Instrument) -> ReferenceStars | None:
         )
     columns = {
         name: np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=np.float64)
-        for name in wanted
+        for name in [*wanted, *(error for error in _ERRORS if error in table.column_names)]
     }
     return ReferenceStars(columns, instrument.reference.absolute_error)

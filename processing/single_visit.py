@@ -134,7 +134,8 @@ def _calibrate(
     xy_err = np.where(good[:, None], centroid_err, 0.3)
     radec = np.column_stack(reference.positions(visit.mid_tai))
     ref_flux, ref_err = reference.fluxes(visit.band)
-    solution = astrometry.solve(xy, xy_err, radec, ref_flux, header_wcs, shape, name)
+    radec_err = reference.position_errors(visit.mid_tai)
+    solution = astrometry.solve(xy, xy_err, radec, radec_err, ref_flux, header_wcs, shape, name)
     flux_err = np.sqrt(np.maximum(points.covariance[:, 0], 0))
     pairs = good[solution.star]
     star, ref = solution.star[pairs], solution.reference[pairs]

@@ -182,6 +182,7 @@ def test_wcs_is_found_from_a_wrong_header(ra, decl):
         measured[:50],
         np.full((50, 2), 0.02),
         radec,
+        np.zeros((n, 2)),
         rng.uniform(1, 9, n),
         header,
         (size, size),
@@ -201,7 +202,14 @@ def test_no_match_is_an_error_not_a_guess():
     stars = rng.uniform(0, 1000, (40, 2))
     with pytest.raises(DataRejectedError, match=r"visit 5.*no match with the reference stars"):
         astrometry.solve(
-            stars, np.full((40, 2), 0.1), radec, np.ones(40), wcs, (1000, 1000), "visit 5"
+            stars,
+            np.full((40, 2), 0.1),
+            radec,
+            np.zeros((40, 2)),
+            np.ones(40),
+            wcs,
+            (1000, 1000),
+            "visit 5",
         )
 
 
