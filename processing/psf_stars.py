@@ -247,6 +247,9 @@ def _solve(
         pixels = quieten(pixels + change, noise, width)
         total = np.abs(pixels[0].sum())
         pixels, shapes = pixels / total, shapes / total
+        # The PSF has the same sum everywhere: flux is no matter of the place.
+        for part in (pixels[1:], shapes):
+            part -= part.sum(axis=(1, 2))[:, None, None] * pixels[0]
         planes[:] = 0
         planes[:own] += pixels
         planes[: len(shapes)] += shapes

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from processing import background, detection, psf_stars, quality, snaps
 from processing.astrometry import tan_from_header
-from processing.exposure import UNUSABLE, Exposure, Mask, VisitInfo
+from processing.exposure import UNUSABLE, Exposure, FloatImage, Mask, MaskImage, VisitInfo
 from processing.instrument import Instrument
 from processing.psf import PsfModel, fwhm
 from processing.psf_core import fit_points, spline_psf
@@ -44,6 +44,7 @@ _PLANES = {  # HDU of fpM -> our planes; interpolated pixels are bad columns, mo
 _AB_FLUX = 3.631e12  # nJy of AB magnitude 0
 _ABSOLUTE_ERROR = 0.01  # of the SDSS flux scale against AB
 _SHAPE = (1489, 2048)
+_MIN_PSF_STARS = 15
 
 
 @dataclass(frozen=True)
@@ -106,14 +107,16 @@ def process(frame: Frame, instrument: Instrument) -> SingleVisit:
     empty = noise + np.maximum(sky, 0)
     flat = np.ones_like(image)
     variance = noise + snaps.light_variance(image, sky, flat, np.sqrt(empty))
-    psf = _psf(ps_field, band, _SHAPE)
     scale = field.flux_per_count / field.gain
-    centre = _SHAPE[1] / 2, _SHAPE[0] / 2
-    width = psf.fwhm(*centre)
+    usable = (mask & int(UNUSABLE)) == 0
+    given = _psf(ps_field, band, _SHAPE)
+    width = given.fwhm(_SHAPE[1] / 2, _SHAPE[0] / 2)
     found = detection.detect(image, np.sqrt(empty), mask, width)
     if len(found) == 0:
         raise DataRejectedError(f"{pixels.name}: no source on the frame; look at it")
-    usable = (mask & int(UNUSABLE)) == 0
+    psf, n_psf_stars = _own_psf(image, variance, mask, found, width)
+    if psf is None:
+        psf, n_psf_stars = given, field.n_psf_stars
     points = fit_points(image, empty, usable, spline_psf(psf, _SHAPE), found.x, found.y, 1.0)
     good = points.converged & found.clean
     mask[found.segments > 0] |= int(Mask.DETECTED)
@@ -134,7 +137,7 @@ def process(frame: Frame, instrument: Instrument) -> SingleVisit:
         **quality.geometry(wcs, _SHAPE),
         **quality.psf_numbers(psf, wcs, _SHAPE, psf_stars.median_fwhm(psf, _SHAPE)),
         **quality.sky_numbers(exposure, float(np.median(sky)) * scale),
-        "nPsfStars": field.n_psf_stars,
+        "nPsfStars": n_psf_stars,
         "nAstromStars": field.n_astrom_stars,
         "nStars": int(good.sum()),
         "fluxScale": scale,
@@ -255,6 +258,26 @@ def _mask(path: Path, shape: tuple[int, ...]) -> NDArray[np.int32]:
                 for row, first, last in numbers.reshape(-1, 3):
                     mask[row, first : last + 1] |= int(planes)
     return mask
+
+
+def _own_psf(
+    image: FloatImage,
+    variance: FloatImage,
+    mask: MaskImage,
+    found: detection.Detections,
+    width: float,
+) -> tuple[PsfModel | None, int]:
+    """PSF from the frame's own stars; None if there are fewer than 15.
+
+    That of psField leaves up to twice the residuals, and fluxes that drift along the scan.
+    """
+    try:
+        stars = psf_stars.fit(image, variance, mask, found, width)
+    except DataRejectedError:
+        return None, 0
+    if len(stars.used) < _MIN_PSF_STARS:
+        return None, 0
+    return stars.model, len(stars.used)
 
 
 def _psf(path: Path, band: int, shape: tuple[int, int]) -> PsfModel:
