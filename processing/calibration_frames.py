@@ -1,6 +1,6 @@
 """Master calibration frames: bias, dark, flats and defects (DPDD sections 2.6 and 14; DIA-07)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +8,19 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from processing import fringes
 from processing.compiled import compiled
 from processing.exposure import VisitInfo
-from processing.instrument import Instrument
-from processing.raw import RawImage, opened, raw_image, value
+from processing.instrument import Instrument, Keywords
+from processing.raw import RawImage, number, opened, raw_image, value
+from processing.readout import Readout, check_gain, crosstalk, dead_amplifiers, linearity, plain
 from skyledger.errors import DataRejectedError
 
 FloatImage = NDArray[np.float32]
 
 _CLIP = 4.0  # standard deviations beyond which a value is left out of a mean
+_MIN_FLAT = 1000.0  # electrons
+_EARLY = 7.0  # days before its first frame from which a series holds
 _MIN_FRAMES = 3  # fewer cannot tell a cosmic ray from the truth
 
 
@@ -32,6 +36,9 @@ class DetectorCalibration:
     dark_variance: FloatImage  # (electrons/s)**2: of the master dark, its bias not counted
     dark_time: float  # seconds
     flat_variance: dict[str, float]  # of a master flat's pixel of value 1, by band
+    readout: Readout
+    dead: NDArray[np.bool_]  # pixels of amplifiers that see no light
+    fringes: dict[str, FloatImage]  # by band, relative to the sky; only where frames are given
 
     def noise_of_masters(self, time: float) -> FloatImage:
         """Variance [electron**2] that bias and dark add to an exposure of ``time`` seconds.
@@ -55,60 +62,121 @@ class DetectorCalibration:
 
 @dataclass(frozen=True)
 class CalibrationFrames:
-    """Masters of every detector; empty for instruments whose frames come corrected."""
+    """Masters of every detector; empty for instruments whose frames come corrected.
+
+    They hold for visits from ``begin`` to ``end`` [MJD TAI]; ``later`` are those of later series.
+    """
 
     detectors: dict[int, DetectorCalibration]
+    begin: float = -np.inf
+    end: float = np.inf
+    later: "CalibrationFrames | None" = None
 
     def of(self, visit: VisitInfo) -> DetectorCalibration:
-        """Masters for a visit's detector; raises DataRejectedError if there are none."""
+        """Masters for a visit's detector and time; raises DataRejectedError if there are none."""
+        spans = []
+        series: CalibrationFrames | None = self
+        while series is not None:
+            spans.append(f"MJD {series.begin:.1f} to {series.end:.1f}")
+            if series.begin <= visit.mid_tai < series.end:
+                break
+            series = series.later
+        if series is None:
+            raise DataRejectedError(
+                f"visit {visit.visit_id} of MJD {visit.mid_tai:.2f}: the calibration frames hold "
+                f"for {', '.join(spans)}. Add frames of its time"
+            )
         try:
-            return self.detectors[visit.detector]
+            return series.detectors[visit.detector]
         except KeyError:
             raise DataRejectedError(
                 f"visit {visit.visit_id}: detector {visit.detector} has no calibration frames; "
-                f"there are some for {sorted(self.detectors)}. Add them to the data set"
+                f"there are some for {sorted(series.detectors)}. Add them to the data set"
             ) from None
 
 
 def build(directory: Path, instrument: Instrument) -> CalibrationFrames:
-    """Make the masters of a data set from the frames in its ``calibration`` folder.
+    """Make and certify the masters of a data set from the frames in its ``calibration`` folder.
 
     Every master is a mean without the values that are more than 4 standard deviations from the
     median, so that cosmic rays in darks and flats do not show. Defects are the pixels whose flat
     or dark stands out, whole columns where a fifth of the column does, and the instrument's list.
 
+    Series of different times lie in folders of their own within ``calibration``; each holds until
+    the next begins, and no longer than the instrument says.
+
     Raises
     ------
     DataRejectedError
-        If biases, darks or flats are missing or fewer than 3, or a file cannot be read.
+        If biases, darks or flats are missing or fewer than 3, a file cannot be read, or a master
+        is not believable: gain unlike the noise, a ramp that is not straight, dark flats.
     """
     if instrument.reader is not None:
         return CalibrationFrames({})
     folder = directory / "calibration"
-    biases, darks, flats = (
-        sorted(folder.glob(f"{kind}-*.fits")) for kind in ("bias", "dark", "flat")
-    )
-    for kind, paths in (("bias", biases), ("dark", darks)):
-        _enough(folder, kind, len(paths))
-    by_band: dict[str, list[Path]] = {}
-    for path in flats:
+    folders = [folder] if any(folder.glob("bias-*.fits")) else []
+    folders += sorted(path.parent for path in folder.glob("*/bias-000.fits"))
+    parts = [_series(path, instrument) for path in folders or [folder]]
+    parts.sort(key=lambda part: part[0])
+    held: CalibrationFrames | None = None
+    following = np.inf
+    for first, last, detectors in reversed(parts):
+        end = min(following, last + instrument.calibration_days)
+        held = CalibrationFrames(detectors, first - _EARLY, end, held)
+        following = first - _EARLY
+    assert held is not None  # noqa: S101 - there is one folder at least
+    return held
+
+
+def _series(
+    folder: Path, instrument: Instrument
+) -> tuple[float, float, dict[int, DetectorCalibration]]:
+    """Return times of the first and last frame [MJD TAI] and the masters of one folder."""
+    kinds = ("bias", "dark", "flat", "linearity", "spots", "fringe")
+    files = {kind: sorted(folder.glob(f"{kind}-*.fits")) for kind in kinds}
+    for kind in ("bias", "dark"):
+        _enough(folder, kind, len(files[kind]))
+    flats, fringes = (_by_band(files[kind], instrument) for kind in ("flat", "fringe"))
+    if not flats:
+        _enough(folder, "flat", 0)
+    for band, paths in flats.items():
+        _enough(folder, f"flat-{band}", len(paths))
+    for band, paths in fringes.items():
+        _enough(folder, f"fringe-{band}", len(paths))
+    with opened(files["bias"][0]) as hdus:
+        numbers = [int(value(files["bias"][0], hdu.header, "DETECTOR")) for hdu in hdus[1:]]
+    times = []
+    for path in (path for paths in files.values() for path in paths):
         with opened(path) as hdus:
-            name = str(value(path, hdus[0].header, _words(instrument)))
+            times.append(number(path, hdus[0].header, _words(instrument).begin_tai))
+    sets = _Files(files["bias"], files["dark"], flats, files["linearity"], files["spots"], fringes)
+    return min(times), max(times), {n: _detector(n, sets, instrument) for n in numbers}
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Calibration frames of one series."""
+
+    biases: list[Path]
+    darks: list[Path]
+    flats: dict[str, list[Path]]
+    ramp: list[Path]
+    spots: list[Path]
+    fringes: dict[str, list[Path]]
+
+
+def _by_band(paths: list[Path], instrument: Instrument) -> dict[str, list[Path]]:
+    by_band: dict[str, list[Path]] = {}
+    for path in paths:
+        with opened(path) as hdus:
+            name = str(value(path, hdus[0].header, _words(instrument).filter))
         if name not in instrument.filters:
             raise DataRejectedError(
                 f"{path.name}: filter {name!r} is unknown; {instrument.name} has "
                 f"{', '.join(instrument.filters)}"
             )
         by_band.setdefault(instrument.filters[name].band, []).append(path)
-    if not by_band:
-        _enough(folder, "flat", 0)
-    for band, paths in by_band.items():
-        _enough(folder, f"flat-{band}", len(paths))
-    with opened(biases[0]) as hdus:
-        numbers = [int(value(biases[0], hdu.header, "DETECTOR")) for hdu in hdus[1:]]
-    return CalibrationFrames(
-        {number: _detector(number, biases, darks, by_band, instrument) for number in numbers}
-    )
+    return by_band
 
 
 def trim(raw: RawImage) -> FloatImage:
@@ -184,9 +252,9 @@ def _clipped_mean(stack: FloatImage, limit: float) -> FloatImage:
     return out
 
 
-def _words(instrument: Instrument) -> str:
+def _words(instrument: Instrument) -> Keywords:
     assert instrument.keywords is not None  # noqa: S101 - an instrument without reader has them
-    return instrument.keywords.filter
+    return instrument.keywords
 
 
 def _enough(folder: Path, kind: str, count: int) -> None:
@@ -197,71 +265,103 @@ def _enough(folder: Path, kind: str, count: int) -> None:
         )
 
 
-def _read(paths: list[Path], number: int, instrument: Instrument) -> list[RawImage]:
+def _read(paths: list[Path], detector: int, instrument: Instrument) -> list[RawImage]:
     images = []
     for path in paths:
         with opened(path) as hdus:
-            hdu = _hdu(path, hdus, number)
+            hdu = _hdu(path, hdus, detector)
             images.append(raw_image(path, hdu, instrument))
     shapes = {image.shape for image in images}
     if len(shapes) > 1:
         raise DataRejectedError(
-            f"{paths[0].parent}: frames of detector {number} have shapes {sorted(shapes)}; "
+            f"{paths[0].parent}: frames of detector {detector} have shapes {sorted(shapes)}; "
             "they must be of one camera"
         )
     return images
 
 
-def _hdu(path: Path, hdus: fits.HDUList, number: int) -> fits.ImageHDU:
+def _hdu(path: Path, hdus: fits.HDUList, detector: int) -> fits.ImageHDU:
     for hdu in hdus[1:]:
-        if hdu.header.get("DETECTOR") == number:
+        if hdu.header.get("DETECTOR") == detector:
             return hdu
-    raise DataRejectedError(f"{path.name} has no image of detector {number}; make it again")
+    raise DataRejectedError(f"{path.name} has no image of detector {detector}; make it again")
 
 
-def _detector(
-    number: int,
-    biases: list[Path],
-    darks: list[Path],
-    flats: dict[str, list[Path]],
-    instrument: Instrument,
-) -> DetectorCalibration:
-    raws = _read(biases, number, instrument)
+def _detector(detector: int, files: _Files, instrument: Instrument) -> DetectorCalibration:
+    name = f"detector {detector}"
+    raws = _read(files.biases, detector, instrument)
     bias = clipped_mean(np.stack([trim(raw) for raw in raws]))
+    amplifiers = raws[0].amplifiers
     gain = gain_map(raws[0])
     read_noise = noise_map(raws[0])
-    raws = _read(darks, number, instrument)
-    dark = clipped_mean(np.stack([(trim(raw) - bias) * gain / raw.exposure_time for raw in raws]))
-    dark_time = raws[0].exposure_time
+
+    def electrons(paths: list[Path], how: Readout) -> list[tuple[RawImage, FloatImage]]:
+        found = _read(paths, detector, instrument)
+        return [(raw, how.apply((trim(raw) - bias) * gain, raw.amplifiers)) for raw in found]
+
+    readout = plain(amplifiers)
+    # An amplifier that dies is dead in every flat.
+    first_flat = next(iter(files.flats.values()))[:1]
+    dead = dead_amplifiers(electrons(first_flat, readout)[0][1], amplifiers)
+    readout = replace(readout, dead=dead)
+    if files.spots and not dead:
+        readout = replace(readout, crosstalk=crosstalk(electrons(files.spots, readout), name))
+    if files.ramp:
+        readout = replace(readout, bend=linearity(electrons(files.ramp, readout), dead, name))
+    blind = np.zeros(bias.shape, dtype=bool)
+    for k in dead:
+        blind[amplifiers[k].data] = True
+    frames = electrons(files.darks, readout)
+    dark = clipped_mean(np.stack([image / raw.exposure_time for raw, image in frames]))
+    dark_time = frames[0][0].exposure_time
     masters: dict[str, FloatImage] = {}
     flat_variance: dict[str, float] = {}
     odd = _stands_out(dark, relative=False)
-    for band, paths in flats.items():
+    for band, paths in files.flats.items():
         stack = []
-        for raw in _read(paths, number, instrument):
-            lit = (trim(raw) - bias) * gain - dark * np.float32(raw.exposure_time)
-            level = np.float32(np.median(lit))
+        pairs = electrons(paths, readout)
+        counts = tuple(image / gain for _, image in pairs[:2])
+        check_gain(amplifiers, counts, f"{name}, flats in {band}")
+        for raw, image in pairs:
+            lit = image - dark * np.float32(raw.exposure_time)
+            level = np.float32(np.median(lit[~blind]))
+            if not _MIN_FLAT < level < raw.full_well:
+                raise DataRejectedError(
+                    f"{name}: a flat in {band} holds {level:.0f} electrons, more than "
+                    f"{_MIN_FLAT:.0f} and less than a full well of {raw.full_well:.0f} are needed. "
+                    "Remove it"
+                )
             stack.append(lit / level)
             flat_variance[band] = 1 / (float(level) * len(paths))
-        flat = clipped_mean(np.stack(stack))
-        masters[band] = flat
-        odd |= _stands_out(flat, relative=True)
+        masters[band] = clipped_mean(np.stack(stack))
+        odd |= _stands_out(masters[band], relative=True) & ~blind
     odd[:, odd.mean(axis=0) > 0.2] = True
     for defect in instrument.defects:
-        if defect.detector == number:
+        if defect.detector == detector:
             odd[defect.y[0] : defect.y[1] + 1, defect.x[0] : defect.x[1] + 1] = True
+    out = odd | blind
     for band, flat in masters.items():
-        scaled = flat / np.float32(flat[~odd].mean())
-        masters[band] = np.where(odd, np.float32(1), scaled)
+        scaled = flat / np.float32(flat[~out].mean())
+        masters[band] = np.where(out, np.float32(1), scaled)
+    patterns = {}
+    for band, paths in files.fringes.items():
+        stack = []
+        for raw, image in electrons(paths, readout):
+            sky = (image - dark * np.float32(raw.exposure_time)) / masters[band]
+            stack.append(sky / np.float32(np.median(sky[~out])))
+        patterns[band] = fringes.master(clipped_mean(np.stack(stack)), out)
     return DetectorCalibration(
         bias=bias,
         dark=dark,
         flats=masters,
-        defects=odd,
-        bias_variance=read_noise**2 / np.float32(len(biases)),
-        dark_variance=read_noise**2 / np.float32(len(darks) * dark_time**2),
+        defects=odd & ~blind,
+        bias_variance=read_noise**2 / np.float32(len(files.biases)),
+        dark_variance=read_noise**2 / np.float32(len(files.darks) * dark_time**2),
         dark_time=dark_time,
         flat_variance=flat_variance,
+        readout=readout,
+        dead=blind,
+        fringes=patterns,
     )
 
 

@@ -133,6 +133,7 @@ class Instrument(BaseModel):
     amplifiers: AmplifierKeywords | None = None
     reference: Reference | None = None
     defects: tuple[Defect, ...] = ()
+    calibration_days: Annotated[float, Field(gt=0)] = 400.0  # a series holds no longer
 
     @model_validator(mode="after")
     def _readable(self) -> "Instrument":

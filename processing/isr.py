@@ -6,11 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from processing import fringes
 from processing.calibration_frames import DetectorCalibration, gain_map, noise_map, trim
 from processing.exposure import FloatImage, Mask, MaskImage, VisitInfo
 from processing.raw import RawImage
 from skyledger.errors import DataRejectedError
 
+_GAIN_OFF = 0.02  # a gain may differ from that of the calibration frames by this much
+_DEAD = 0.2  # of the brightest amplifier's sky
+_STEP = 0.15  # of the sky from one amplifier to the other
+_SEEN = 10.0  # electrons of sky by which amplifiers can be compared
 _SATURATED = 0.99  # of the full well: charge starts to bleed
 
 
@@ -36,13 +41,15 @@ class Snap:
 def correct(raw: RawImage, calibration: DetectorCalibration, visit: VisitInfo) -> Snap:
     """Subtract overscan, bias and dark, divide by the flat, turn counts into electrons.
 
-    Saturated pixels and their neighbours along the column get SAT, defects BAD, pixels that are
-    not finite or have no response NO_DATA.
+    Crosstalk, non-linearity and fringes go where the calibration frames tell of them. Saturated
+    pixels and their neighbours along the column get SAT, defects BAD, pixels that are not finite,
+    have no response or belong to a dead amplifier NO_DATA.
 
     Raises
     ------
     DataRejectedError
-        If the calibration frames have another shape, or there is no flat in the visit's band.
+        If the calibration frames have another shape or gain, there is no flat in the visit's
+        band, or the amplifiers disagree about the sky.
     """
     if raw.shape != calibration.bias.shape:
         raise DataRejectedError(
@@ -52,9 +59,17 @@ def correct(raw: RawImage, calibration: DetectorCalibration, visit: VisitInfo) -
     flat = calibration.flat(visit.band, visit)
     gain = gain_map(raw)
     counts = trim(raw)
-    electrons = (counts - calibration.bias) * gain
+    readout = calibration.readout
+    for k, (amplifier, expected) in enumerate(zip(raw.amplifiers, readout.gains, strict=True)):
+        if abs(amplifier.gain / expected - 1) > _GAIN_OFF:
+            raise DataRejectedError(
+                f"visit {visit.visit_id} detector {visit.detector}: amplifier {k + 1} has gain "
+                f"{amplifier.gain} electron/adu, in the calibration frames {expected}; they may "
+                f"differ by {100 * _GAIN_OFF:.0f} %. Correct the header"
+            )
+    electrons = readout.apply((counts - calibration.bias) * gain, raw.amplifiers)
     time = np.float32(raw.exposure_time)
-    image = (electrons - calibration.dark * time) / flat
+    image = np.asarray((electrons - calibration.dark * time) / flat, dtype=np.float32)
     saturated = np.zeros(raw.shape, dtype=bool)
     for amplifier in raw.amplifiers:
         saturated[amplifier.data] = raw.counts[amplifier.data] >= raw.saturation
@@ -64,8 +79,12 @@ def correct(raw: RawImage, calibration: DetectorCalibration, visit: VisitInfo) -
     mask[_with_bleed(saturated)] |= int(Mask.SAT)
     mask[calibration.defects] |= int(Mask.BAD)
     dead = ~np.isfinite(image) | (flat <= 0)
+    dead |= calibration.dead | _blind(image, raw, visit)
     mask[dead] |= int(Mask.NO_DATA)
     image[dead], noise[dead] = 0, np.nanmedian(noise)
+    if visit.band in calibration.fringes:
+        image = fringes.remove(image, calibration.fringes[visit.band], mask != 0)
+        image[dead] = 0
     return Snap(
         image=image.astype(np.float32),
         noise=noise.astype(np.float32),
@@ -75,6 +94,29 @@ def correct(raw: RawImage, calibration: DetectorCalibration, visit: VisitInfo) -
         mask=mask,
         exposure_time=raw.exposure_time,
     )
+
+
+def _blind(image: FloatImage, raw: RawImage, visit: VisitInfo) -> NDArray[np.bool_]:
+    """Pixels of amplifiers that show no sky where the others do.
+
+    Raises DataRejectedError if amplifiers show different skies: a wrong gain or flat.
+    """
+    blind = np.zeros(raw.shape, dtype=bool)
+    levels = np.array([float(np.nanmedian(image[a.data])) for a in raw.amplifiers])
+    spread = max(a.read_noise for a in raw.amplifiers)
+    if levels.max() < max(_SEEN, 0.5 * spread):
+        return blind  # no sky to tell by
+    for amplifier, level in zip(raw.amplifiers, levels, strict=True):
+        if level < _DEAD * levels.max():
+            blind[amplifier.data] = True
+    alive = levels[levels >= _DEAD * levels.max()]
+    if np.ptp(alive) > _STEP * alive.mean() + 2:
+        raise DataRejectedError(
+            f"visit {visit.visit_id} detector {visit.detector}: its amplifiers show skies of "
+            f"{', '.join(f'{level:.0f}' for level in levels)} electrons, they may differ by "
+            f"{100 * _STEP:.0f} %: a wrong gain, or flats of another detector"
+        )
+    return blind
 
 
 def interpolate(image: FloatImage, mask: MaskImage, planes: Mask) -> None:

@@ -11,7 +11,7 @@ FloatArray = NDArray[np.float64]
 
 _MIN_STARS = 3
 _MIN_SNR = 20.0
-_FLOOR = 0.0015  # of the flux: PSF and flat are not better known
+_FLOOR = 0.013  # of a star's flux: what unseen companions do to it and to the PSF
 _ANYWHERE = 0.5  # density of the logarithm for a star that varies or is blended
 _SURE = 0.02  # a star differing by less than this is never called variable
 
@@ -91,7 +91,7 @@ def zero_point(
     formal = np.sqrt(max(chi2, 1.0) / weight.sum())
     return ZeroPoint(
         flux_scale=float(np.exp(mean)),
-        relative_error=float(np.hypot(formal, _FLOOR)),
+        relative_error=float(np.hypot(formal, _FLOOR / np.sqrt(keep.sum()))),
         scatter=scatter,
         used=good[keep],
     )

@@ -248,8 +248,8 @@ def _solve(
         total = np.abs(pixels[0].sum())
         pixels, shapes = pixels / total, shapes / total
         # The PSF has the same sum everywhere: flux is no matter of the place.
-        for part in (pixels[1:], shapes):
-            part -= part.sum(axis=(1, 2))[:, None, None] * pixels[0]
+        pixels[1:] -= pixels[1:].sum(axis=(1, 2))[:, None, None] * pixels[0]
+        shapes -= shapes.sum(axis=(1, 2))[:, None, None] * pixels[0]
         planes[:] = 0
         planes[:own] += pixels
         planes[: len(shapes)] += shapes

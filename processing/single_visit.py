@@ -113,6 +113,7 @@ def _calibrate(
     visit = frame.visit
     sky = background.estimate(combined.image, combined.mask)
     image = combined.image - sky
+    image[(combined.mask & int(Mask.NO_DATA)) != 0] = 0
     steady = combined.noise + np.float32(combined.flat_variance) * sky**2
     empty = steady + combined.light_weight * np.maximum(sky, 0) / combined.flat
     light = snaps.light_variance(image, sky, combined.flat, np.sqrt(empty))

@@ -14,6 +14,9 @@ FloatArray = NDArray[np.float64]
 
 COSMIC_RAYS = 1.5  # hits a second on a million pixels
 DARK_CURRENT = 0.05  # electron/s/px
+NONLINEARITY = (0.015, 0.025)  # share of a full well that an amplifier does not see
+CROSSTALK = (4e-4, 2.5e-4)  # share of the other amplifier's signal that the amplifier adds
+FRINGES = {"z": 0.008, "y": 0.02}  # amplitude relative to the sky
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,15 @@ class Pattern:
     """What stays the same in a detector, arrays of its shape.
 
     ``response``: relative sensitivity; ``dark`` [electron/s]; ``bias`` [ADU, without the level];
-    ``defects``: pixels that do not respond to light as the others do: 1 dead, 2 hot.
+    ``defects``: pixels that do not respond to light as the others do: 1 dead, 2 hot;
+    ``fringe``: what interference adds to the sky, relative to it.
     """
 
     response: FloatArray
     dark: FloatArray
     bias: FloatArray
     defects: NDArray[np.uint8]
+    fringe: FloatArray  # relative to the sky
 
 
 def pattern(seed: int, detector: Detector, band: str, effects: Effects) -> Pattern:
@@ -72,7 +77,29 @@ def pattern(seed: int, detector: Detector, band: str, effects: Effects) -> Patte
         dark if effects.dark else np.zeros((n, n)),
         bias if effects.bias else np.zeros((n, n)),
         defects,
+        _fringe(seed, detector, u, v) * FRINGES.get(band, 0.0) * effects.fringing,
     )
+
+
+def _fringe(seed: int, detector: Detector, u: FloatArray, v: FloatArray) -> FloatArray:
+    """Fringes of amplitude 1: lines of equal thickness of an uneven detector, some 50 px apart."""
+    rng = generator(seed, "fringes", detector.number)
+    slope = rng.uniform(2, 4, 2) * detector.size / 512
+    curve = rng.normal(0, 1.5, 3)
+    thickness = slope[0] * u + slope[1] * v
+    thickness = thickness + curve[0] * u * u + curve[1] * u * v + curve[2] * v * v
+    return np.asarray(np.sin(2 * np.pi * thickness))
+
+
+def spots(detector: Detector, amplifier: int, number: int) -> FloatArray:
+    """Light of a spot projector on one amplifier, shape (size, size) [electron/s at 5 s]."""
+    n = detector.size
+    v, u = np.mgrid[0:n, 0:n]
+    pitch = 48
+    near = np.hypot((u + 7 * number) % pitch - pitch / 2, (v + 11 * number) % pitch - pitch / 2) < 6
+    columns = np.zeros((n, n), dtype=bool)
+    columns[:, detector.amplifier_columns(amplifier)] = True
+    return np.where(near & columns, 0.7 * camera.FULL_WELL / 5, 10.0)
 
 
 def _some_pixels(rng: np.random.Generator, n: int, count: int) -> tuple[NDArray[np.intp], ...]:
@@ -138,6 +165,22 @@ def expose(
     return charge
 
 
+def _seen(detector: Detector, charge: FloatArray, effects: Effects) -> FloatArray:
+    """Charge as the amplifiers report it: not quite linear, some of the other's, none of a dead."""
+    parts = [charge[:, detector.amplifier_columns(k)] for k in range(len(camera.AMPLIFIERS))]
+    if effects.dead_amplifier:
+        parts[-1] = np.zeros_like(parts[-1])
+    if effects.nonlinearity:
+        parts = [
+            part * (1 - lost * part / camera.FULL_WELL)
+            for part, lost in zip(parts, NONLINEARITY, strict=True)
+        ]
+    if effects.crosstalk:
+        heard = [share * other for share, other in zip(CROSSTALK, parts[::-1], strict=True)]
+        parts = [part + more for part, more in zip(parts, heard, strict=True)]
+    return np.concatenate(parts, axis=1)
+
+
 def read(
     rng: np.random.Generator,
     detector: Detector,
@@ -147,6 +190,7 @@ def read(
 ) -> NDArray[np.uint16]:
     """Read the electrons out: raw array in ADU with its overscan columns."""
     raw = rng.standard_normal(detector.raw_shape)
+    charge = _seen(detector, charge, effects)
     rows = np.arange(detector.size) / detector.size
     for number, amplifier in enumerate(camera.AMPLIFIERS):
         level = amplifier.bias_level if effects.bias else 100.0  # negative noise needs a floor

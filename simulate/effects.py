@@ -9,8 +9,9 @@ from skyledger.errors import ConfigurationError
 class Effects:
     """Which effects a simulated frame shows.
 
-    The switches of the second group exist so that configurations can name them; turning one on
-    raises a ConfigurationError as long as the effect is not part of the simulator.
+    Those of the second group are off unless asked for. The switches of the third group exist so
+    that configurations can name them; turning one on raises a ConfigurationError as long as the
+    effect is not part of the simulator.
     """
 
     bias: bool = True  # level and fixed pattern
@@ -28,10 +29,12 @@ class Effects:
     rotation: bool = True
     pointing_error: bool = True  # header WCS off by a few arcsec
 
-    nonlinearity: bool = False
-    crosstalk: bool = False
+    nonlinearity: bool = False  # response falls towards the full well
+    crosstalk: bool = False  # each amplifier hears the other
+    fringing: bool = False  # interference of the sky's lines, in z and y
+    dead_amplifier: bool = False  # the last one gives its bias and nothing else
+
     gain_drift: bool = False
-    fringing: bool = False
     satellite_trails: bool = False
     ghosts: bool = False
     diffraction_spikes: bool = False
@@ -50,6 +53,4 @@ class Effects:
             )
 
 
-NOT_SIMULATED = tuple(
-    f.name for f in fields(Effects) if f.default is False
-)  # the switches that are off by default are those whose effect is not there
+NOT_SIMULATED = tuple(f.name for f in fields(Effects))[-9:]  # from gain_drift on

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from simulate import camera, frames, truth
 from simulate.cadence import Visit, plan
 from simulate.camera import Detector
-from simulate.detector import Pattern, cosmic_rays, expose, pattern, read
+from simulate.detector import FRINGES, Pattern, cosmic_rays, expose, pattern, read, spots
 from simulate.randomness import generator
-from simulate.scene import Scene, light, observe
+from simulate.render import Sources, draw, points
+from simulate.scene import Scene, background, light, observe
 from simulate.sky import Catalogue, build
 from simulate.tiers import FIRST_NIGHT, TEMPLATE_BEFORE, Tier, tier_named
 from skyledger.errors import UsageError
@@ -87,6 +88,7 @@ def snaps(
     effects, seed = survey.tier.effects, survey.seed
     parts = _pattern(seed, detector, visit.band, survey.tier)
     raw, hits = [], []
+    fringes = background(visit, detector) * parts.fringe if effects.fringing else 0.0
     for number, image in enumerate(light(survey.sky, visit, detector, scene)):
         key = (visit.visit_id, detector.number, number)
         charge = None
@@ -97,7 +99,12 @@ def snaps(
             index = np.flatnonzero(charge)
             hits.append((np.full(index.size, number, np.int8), index, charge.ravel()[index]))
         electrons = expose(
-            generator(seed, "photons", *key), image, parts, camera.SNAP_TIME, effects, charge
+            generator(seed, "photons", *key),
+            image + fringes,
+            parts,
+            camera.SNAP_TIME,
+            effects,
+            charge,
         )
         raw.append(read(generator(seed, "readout", *key), detector, electrons, parts, effects))
     nothing = (np.zeros(0), np.zeros(0), np.zeros(0))
@@ -107,6 +114,14 @@ def snaps(
         "pixel": pixel.astype(np.int32),
         "charge": electrons.astype(np.float32),
     }
+
+
+def _blank_sky(rng: np.random.Generator, size: int) -> Sources:
+    """Faint stars of a field without bright ones, round and 3.5 px wide."""
+    n = round(60 * (size / 512) ** 2)
+    x, y = rng.uniform(0, size, (2, n))
+    shape = (np.full(n, 3.5), np.zeros(n), np.zeros(n))
+    return points(x, y, 10 ** rng.uniform(1, 3, n), shape)
 
 
 def _calibration(survey: Survey, directory: Path, advance: Callable[[str], None]) -> int:
@@ -121,6 +136,21 @@ def _calibration(survey: Survey, directory: Path, advance: Callable[[str], None]
         for band in tier.bands
         for k in range(tier.flats)
     ]
+    if effects.nonlinearity:  # the lamp of the flats, longer and longer, to nine tenths of the well
+        longest = 4.5 * camera.FULL_WELL / camera.FLAT_LEVEL
+        times = np.linspace(longest / 10, longest, 10).round(2)
+        plan_ += [
+            ("linearity", "", k, float(time), camera.FLAT_LEVEL / 5) for k, time in enumerate(times)
+        ]
+    if effects.crosstalk:
+        plan_ += [("spots", "", k, 5.0, 0.0) for k in range(2 * len(camera.AMPLIFIERS))]
+    if effects.fringing:
+        plan_ += [
+            ("fringe", band, k, 60.0, 2 * camera.sky_rate(band))
+            for band in tier.bands
+            if band in FRINGES
+            for k in range(tier.flats)
+        ]
     written = 0
     begin = FIRST_NIGHT - TEMPLATE_BEFORE[0] - 3.3
     for order, (kind, band, number, seconds, level) in enumerate(plan_):
@@ -133,6 +163,11 @@ def _calibration(survey: Survey, directory: Path, advance: Callable[[str], None]
             key = (detector.number, order)
             parts = _pattern(seed, detector, band or tier.bands[0], tier)
             image = np.full((detector.size, detector.size), level)
+            if kind == "spots":
+                image = spots(detector, number % len(camera.AMPLIFIERS), number)
+            elif kind == "fringe":
+                image = image * (1 + parts.fringe)
+                draw(image, _blank_sky(generator(seed, "blank sky", *key), detector.size))
             hits = None
             if effects.cosmic_rays and seconds > 0:
                 rng = generator(seed, "cosmic rays in calibration", *key)

@@ -36,7 +36,7 @@ class Processed:
     """One ccdVisit: what was made of it and what is true.
 
     ``truth`` is its row of the true visits, with ``response``: the mean response of the good
-    pixels, to which flat fields are normalised; ``sources`` and ``rays`` (pixels hit by cosmic rays)
+    pixels, to which flats are normalised; ``sources`` and ``rays`` (pixels hit by cosmic rays)
     are its true tables; ``cpu`` the seconds of CPU its processing took.
     """
 

@@ -79,7 +79,7 @@ def data_set(tmp_path_factory):
             header[f"GAIN{n}"], header[f"RDNOISE{n}"] = GAINS[n - 1], NOISE[n - 1]
             header[f"DATASEC{n}"] = f"[{edges[0][0]}:{edges[0][1]},1:{NY}]"
             header[f"BIASSEC{n}"] = f"[{edges[1][0]}:{edges[1][1]},1:{NY}]"
-        primary = fits.PrimaryHDU(header=fits.Header({"FILTER": "SIM-r"}))
+        primary = fits.PrimaryHDU(header=fits.Header({"FILTER": "SIM-r", "MJD-BEG": 60999.0}))
         image = fits.ImageHDU(read_out(electrons, rng).astype(np.uint16), header=header)
         fits.HDUList([primary, image]).writeto(folder / f"{kind}-{number % 6:03d}.fits")
     return folder.parent, camera
