@@ -1,7 +1,8 @@
 """The astrometric solution of a visit image (GEN-10; DPDD section 2.6).
 
 The header's WCS is off by some arcseconds and a little turned. A histogram of offsets finds the
-shift, nearest neighbours the pairs, least squares the solution.
+shift, nearest neighbours the pairs, least squares the solution. Frames that are farther off, or
+have no WCS, are found by the pattern of their stars.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from processing import patterns
 from processing.raw import number
 from skyledger.errors import DataRejectedError
 
@@ -20,11 +22,22 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _SEARCH = 20.0  # arcsec: how wrong the header may be
+_WIDE = 600.0  # arcsec: how far from its header's place a frame is looked for by pattern
+_MAX_TURN = 5.0  # degrees: how much it may then be turned against its header
 _TURNS = np.arange(-0.5, 0.501, 0.05)  # degrees: how much it may be turned
 _BRIGHTEST = 100  # stars that vote
 _CENTROID_FLOOR = 0.01  # pixel: the PSF model places a star no better
 _SHARED = 0.0  # part of the unexplained scatter that neighbouring sources share
 _MIN_PAIRS = 5  # six numbers are fitted to twice as many coordinates
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is known of a frame without WCS: ra, decl [deg] and scale [arcsec / pixel]."""
+
+    ra: float
+    decl: float
+    scale: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ def solve(
     radec: FloatArray,
     radec_err: FloatArray,
     reference_flux: FloatArray,
-    approximate: WCS,
+    approximate: WCS | Place,
     shape: tuple[int, int],
     name: str,
 ) -> Solution:
@@ -72,41 +85,56 @@ def solve(
         Their errors.
     reference_flux : array, shape (m,)
         Their brightness, to choose those that vote.
-    approximate : WCS
-        From the header.
+    approximate : WCS or Place
+        From the header; where it is off by more than 20 arcsec, or there is but a place, the
+        stars are found by their pattern, up to 10 arcmin away.
     name : str
         Of the visit, for the error.
 
     Raises
     ------
     DataRejectedError
-        If there is no significant match, or fewer than 5 pairs.
+        If there is no significant match, fewer than 5 pairs, or the stars say that the frame is
+        turned or flipped against its header.
     """
-    pixels = approximate.all_world2pix(radec, 0)
-    scale = pixel_scale(approximate)
-    margin = _SEARCH / scale
-    ny, nx = shape
-    near = np.flatnonzero(
-        np.isfinite(pixels).all(axis=1)
-        & (pixels > -margin).all(axis=1)
-        & (pixels[:, 0] < nx + margin)
-        & (pixels[:, 1] < ny + margin)
-    )
-    near = near[np.argsort(-reference_flux[near], kind="stable")]
-    if len(near) < _MIN_PAIRS or len(xy) < _MIN_PAIRS:
+    if len(xy) < _MIN_PAIRS:
         raise DataRejectedError(
-            f"{name}: {len(near)} reference stars and {len(xy)} detected stars on the image; "
-            f"{_MIN_PAIRS} of each are needed. Look at the frame and its header's WCS"
+            f"{name}: {len(xy)} detected stars on the image; {_MIN_PAIRS} are needed. "
+            "Look at the frame"
         )
-    moved = _vote(xy, pixels[near], np.array([nx - 1, ny - 1]) / 2, margin, name)
+    if isinstance(approximate, WCS):
+        try:
+            near, pixels, moved = _by_header(xy, radec, reference_flux, approximate, shape, name)
+        except DataRejectedError as error:
+            centre = approximate.all_pix2world([[(shape[1] - 1) / 2, (shape[0] - 1) / 2]], 0)[0]
+            place = Place(float(centre[0]), float(centre[1]), pixel_scale(approximate))
+            found = _by_pattern(xy, radec, reference_flux, place, shape)
+            if found is None:
+                raise error from None
+            _same_way(found, approximate, name)
+            approximate = found
+            near, pixels = _within(radec, reference_flux, approximate, shape)
+            moved = pixels
+    else:
+        found = _by_pattern(xy, radec, reference_flux, approximate, shape)
+        if found is None:
+            raise DataRejectedError(
+                f"{name} has no WCS, and no pattern of its {len(xy)} stars is that of reference "
+                f"stars within {_WIDE / 60:.0f} arcmin of ({approximate.ra:.4f}, "
+                f"{approximate.decl:.4f}) at {approximate.scale:.3f} arcsec a pixel. "
+                "Correct the header's position"
+            )
+        approximate = found
+        near, pixels = _within(radec, reference_flux, approximate, shape)
+        moved = pixels
     # Pixels of the references -> pixels of the stars, first by the vote, then by the pairs.
     star, ref = _pairs(xy, moved, 3.0)
     for reach in (3.0, 1.5, 1.0):
         if len(star) < _MIN_PAIRS:
             break
-        design = np.column_stack([np.ones(len(ref)), pixels[near[ref]]])
+        design = np.column_stack([np.ones(len(ref)), pixels[ref]])
         fit = np.linalg.lstsq(design, xy[star], rcond=None)[0]
-        moved = np.column_stack([np.ones(len(near)), pixels[near]]) @ fit
+        moved = np.column_stack([np.ones(len(near)), pixels]) @ fit
         star, ref = _pairs(xy, moved, reach)
     if len(star) < _MIN_PAIRS:
         raise DataRejectedError(
@@ -114,6 +142,85 @@ def solve(
             f"{_MIN_PAIRS} are needed. Look at the frame and its header's WCS"
         )
     return fit_tan(xy, xy_err, radec, radec_err, star, near[ref], approximate, shape)
+
+
+def _within(
+    radec: FloatArray, flux: FloatArray, wcs: WCS, shape: tuple[int, int]
+) -> tuple[IntArray, FloatArray]:
+    """Find reference stars on the image or up to 20 arcsec beside it, brightest first."""
+    # Far behind the tangent plane there are no pixels.
+    away = sky_offsets(np.broadcast_to(wcs.wcs.crval, radec.shape), radec)
+    front = np.abs(away[:, 1]) < 10 * 3600
+    pixels = np.full(radec.shape, np.inf)
+    pixels[front] = wcs.all_world2pix(radec[front], 0)
+    margin = _SEARCH / pixel_scale(wcs)
+    ny, nx = shape
+    near = np.flatnonzero(
+        np.isfinite(pixels).all(axis=1)
+        & (pixels > -margin).all(axis=1)
+        & (pixels[:, 0] < nx + margin)
+        & (pixels[:, 1] < ny + margin)
+    )
+    near = near[np.argsort(-flux[near], kind="stable")]
+    return near, pixels[near]
+
+
+def _by_header(
+    xy: FloatArray,
+    radec: FloatArray,
+    flux: FloatArray,
+    header: WCS,
+    shape: tuple[int, int],
+    name: str,
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Find reference stars, their pixels by the header, and where on the image they are."""
+    near, pixels = _within(radec, flux, header, shape)
+    if len(near) < _MIN_PAIRS:
+        raise DataRejectedError(
+            f"{name}: {len(near)} reference stars on the image by its header; {_MIN_PAIRS} are "
+            "needed. Look at the header's WCS and the reference catalogue"
+        )
+    ny, nx = shape
+    middle = np.array([nx - 1, ny - 1]) / 2
+    return near, pixels, _vote(xy, pixels, middle, _SEARCH / pixel_scale(header), name)
+
+
+def _by_pattern(
+    xy: FloatArray, radec: FloatArray, flux: FloatArray, place: Place, shape: tuple[int, int]
+) -> WCS | None:
+    """WCS from the pattern of the stars; None if there is no match."""
+    ny, nx = shape
+    origin = np.array([place.ra, place.decl])
+    away = sky_offsets(np.broadcast_to(origin, radec.shape), radec)
+    reach = _WIDE + np.hypot(nx, ny) / 2 * place.scale
+    close = np.flatnonzero((np.abs(away) < reach).all(axis=1))
+    close = close[np.argsort(-flux[close], kind="stable")]
+    plane = _project(radec[close], origin)
+    size = place.scale / 3600
+    found = patterns.match(xy, plane, 2 * size, (0.95 * size, 1.05 * size))
+    if found is None:
+        return None
+    middle = np.array([(nx - 1) / 2, (ny - 1) / 2])
+    crval = _deproject(found.apply(middle[None]), origin)[0]
+    return make_tan(crval, middle, found.matrix)
+
+
+def _same_way(found: WCS, header: WCS, name: str) -> None:
+    """Refuse a frame whose stars show it turned by 5 degrees or more, or flipped.
+
+    Flats, defects and the shutter's direction would be those of other pixels.
+    """
+    turn = found.pixel_scale_matrix @ np.linalg.inv(header.pixel_scale_matrix)
+    angle = float(np.degrees(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1])))
+    if np.linalg.det(turn) < 0:
+        raise DataRejectedError(
+            f"{name}: by its stars the frame is flipped against its header. Correct the frame"
+        )
+    if abs(angle) > _MAX_TURN:
+        raise DataRejectedError(
+            f"{name}: by its stars the frame is turned by {angle:.0f} degrees against its header, "
+            f"at most {_MAX_TURN:.0f} are believed. Correct the frame"
+        )
 
 
 def fit_tan(
@@ -200,6 +307,11 @@ def make_tan(crval: FloatArray, centre: FloatArray, cd: FloatArray) -> WCS:
     wcs.wcs.cd = cd
     wcs.wcs.set()
     return wcs
+
+
+def has_wcs(header: fits.Header) -> bool:
+    """Tell whether a header says anything of a projection."""
+    return any(f"CTYPE{axis}" in header for axis in (1, 2))
 
 
 def tan_from_header(path: Path, header: fits.Header) -> WCS:

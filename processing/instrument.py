@@ -33,6 +33,15 @@ class Filter(BaseModel):
 
     band: Band
     ab_offset: float = 0.0  # mag: AB magnitude minus the instrument's own
+    colour: Annotated[str, Field(pattern=r"^[ugrizy]-[ugrizy]$")] | None = None
+    colour_term: float = 0.0  # mag in this filter minus the catalogue's, per mag of the colour
+    colour_zero: float = 0.0  # mag: colour for which both agree
+
+    @model_validator(mode="after")
+    def _of_a_colour(self) -> "Filter":
+        if self.colour_term != 0 and self.colour is None:
+            raise ValueError('`colour_term` needs `colour`, for example "g-r"')
+        return self
 
 
 class Keywords(BaseModel):
@@ -133,6 +142,7 @@ class Instrument(BaseModel):
     amplifiers: AmplifierKeywords | None = None
     reference: Reference | None = None
     defects: tuple[Defect, ...] = ()
+    pixel_scale: Annotated[float, Field(gt=0)] | None = None  # arcsec; for frames without WCS
     calibration_days: Annotated[float, Field(gt=0)] = 400.0  # a series holds no longer
 
     @model_validator(mode="after")

@@ -56,7 +56,10 @@ def zero_point(
     DataRejectedError
         If fewer than 3 stars have S/N above 20.
     """
-    good = np.flatnonzero((flux > _MIN_SNR * flux_err) & (reference > _MIN_SNR * reference_err))
+    known = np.isfinite(reference) & np.isfinite(reference_err) & (reference > 0)
+    good = np.flatnonzero(
+        known & (flux > _MIN_SNR * flux_err) & (reference > _MIN_SNR * reference_err)
+    )
     if len(good) < _MIN_STARS:
         raise DataRejectedError(
             f"{name}: {len(good)} reference stars with S/N above {_MIN_SNR:.0f} on good pixels, "

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from astropy.io import fits
 
-from processing.astrometry import tan_from_header
+from processing.astrometry import has_wcs, tan_from_header
 from processing.exposure import VisitInfo
 from processing.instrument import Instrument, Keywords
 from processing.raw import RawImage, amplifiers_of, number, opened, raw_image, value
@@ -168,7 +168,9 @@ def _visit(
     else:
         is_template = value(path, header, season.keyword) == season.value
     for snap in snaps:
-        tan_from_header(path, snap)
+        if has_wcs(snap) or instrument.pixel_scale is None:
+            tan_from_header(path, snap)
+    _consistent(path, header, words, snaps)
     return VisitInfo(
         instrument=instrument.name,
         visit_id=visit_id,
@@ -188,6 +190,51 @@ def _visit(
         rotation=number(path, header, words.rotation),
         is_template=is_template,
     )
+
+
+def _consistent(
+    path: Path, header: fits.Header, words: Keywords, snaps: Sequence[fits.Header]
+) -> None:
+    """Refuse headers that contradict each other."""
+    count = int(number(path, header, words.n_snaps))
+    if count != len(snaps):
+        raise DataRejectedError(
+            f"{path.name}: {words.n_snaps} is {count}, but the file has {len(snaps)} snaps; "
+            "correct the header or fetch the file again"
+        )
+    total = sum(number(path, snap, "EXPTIME") for snap in snaps)
+    stated = number(path, header, words.exposure_time)
+    if abs(total - stated) > 0.01 * stated:
+        raise DataRejectedError(
+            f"{path.name}: {words.exposure_time} is {stated} s, its snaps have {total} s together; "
+            "correct the header"
+        )
+    begin, middle, end = (
+        number(path, header, word) for word in (words.begin_tai, words.mid_tai, words.end_tai)
+    )
+    if not begin < middle < end:
+        raise DataRejectedError(
+            f"{path.name}: {words.begin_tai} {begin}, {words.mid_tai} {middle}, {words.end_tai} "
+            f"{end} are not in this order; correct the header"
+        )
+    if (end - begin) * 86400 < 0.99 * stated:
+        raise DataRejectedError(
+            f"{path.name}: {stated} s of exposure do not fit into the {(end - begin) * 86400:.2f} "
+            f"s from {words.begin_tai} to {words.end_tai}; correct the header"
+        )
+    detector = number(path, header, words.detector)
+    for snap in snaps:
+        if snap.get(words.detector, detector) != detector:
+            raise DataRejectedError(
+                f"{path.name}: {words.detector} is {detector} in the primary header and "
+                f"{snap[words.detector]} in a snap's; correct the header"
+            )
+    ra, decl = number(path, header, words.ra), number(path, header, words.decl)
+    if not (-360 <= ra <= 360 and -90 <= decl <= 90):
+        raise DataRejectedError(
+            f"{path.name}: {words.ra}, {words.decl} are {ra}, {decl}, no position in degrees; "
+            "correct the header"
+        )
 
 
 def read_snaps(frame: Frame, instrument: Instrument) -> list[RawImage]:

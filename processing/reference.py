@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from processing.instrument import Instrument
+from processing.instrument import Filter, Instrument
 from skyledger.errors import DataRejectedError
 
 FloatArray = NDArray[np.float64]
@@ -59,9 +59,23 @@ class ReferenceStars:
         mas = np.column_stack([np.hypot(ra, pm_ra * years), np.hypot(decl, pm_decl * years)])
         return np.asarray(mas / 1000)
 
-    def fluxes(self, band: str) -> tuple[FloatArray, FloatArray]:
-        """Flux and its error in a band [nJy], shape (n,)."""
-        return self.columns[f"{band}Flux"], self.columns[f"{band}FluxErr"]
+    def fluxes(self, used: Filter) -> tuple[FloatArray, FloatArray]:
+        """Flux and its error [nJy] in a filter, colour term included, shape (n,)."""
+        flux, error = self.columns[f"{used.band}Flux"], self.columns[f"{used.band}FluxErr"]
+        if used.colour is None or used.colour_term == 0:
+            return flux, error
+        blue, red = (self.columns[f"{band}Flux"] for band in used.colour.split("-"))
+        noise = np.hypot(
+            *(
+                self.columns[f"{band}FluxErr"] / np.maximum(self.columns[f"{band}Flux"], 1e-9)
+                for band in used.colour.split("-")
+            )
+        )
+        known = (blue > 0) & (red > 0)
+        colour = -2.5 * np.log10(np.where(known, blue, 1) / np.where(known, red, 1))
+        step = used.colour_term * (colour - used.colour_zero)
+        moved = np.where(known, flux * 10 ** (-0.4 * step), np.nan)
+        return moved, np.hypot(moved * error / flux, moved * used.colour_term * noise)
 
 
 def read(directory: Path, instrument: Instrument) -> ReferenceStars | None:
@@ -76,7 +90,10 @@ def read(directory: Path, instrument: Instrument) -> ReferenceStars | None:
         return None
     path = directory / instrument.reference.file
     wanted = [*_COLUMNS]
-    for band in sorted({entry.band for entry in instrument.filters.values()}):
+    filters = instrument.filters.values()
+    bands: set[str] = {entry.band for entry in filters}
+    bands |= {band for entry in filters if entry.colour for band in entry.colour.split("-")}
+    for band in sorted(bands):
         wanted += [f"{band}Flux", f"{band}FluxErr"]
     try:
         table = pq.read_table(path)

@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 from astropy import units as u
+from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from processing import astrometry, background, detection, photometry, psf_stars, quality, snaps
-from processing.astrometry import tan_from_header
+from processing.astrometry import Place, has_wcs, tan_from_header
 from processing.calibration_frames import CalibrationFrames
 from processing.exposure import UNUSABLE, Exposure, Mask
-from processing.instrument import Instrument
+from processing.instrument import Filter, Instrument
 from processing.isr import Snap, correct
 from processing.psf import PsfModel
 from processing.psf_core import PointFits, fit_points, spline_psf
@@ -91,8 +92,21 @@ def process(
     _enough_pixels(corrected[0].mask, name)
     combined = snaps.combine(corrected, _width(corrected, name))
     return _calibrate(
-        frame, combined, tan_from_header(frame.paths[0], raws[0].header), reference, name
+        frame,
+        combined,
+        _approximate(frame, instrument, raws[0].header),
+        reference,
+        instrument.filters[visit.filter_name],
+        name,
     )
+
+
+def _approximate(frame: Frame, instrument: Instrument, header: fits.Header) -> WCS | Place:
+    """WCS of the header, or what else is known of the place."""
+    visit = frame.visit
+    if has_wcs(header) or instrument.pixel_scale is None:
+        return tan_from_header(frame.paths[0], header)
+    return Place(visit.boresight_ra, visit.boresight_decl, instrument.pixel_scale)
 
 
 def _width(corrected: list[Snap], name: str) -> float:
@@ -108,7 +122,12 @@ def _width(corrected: list[Snap], name: str) -> float:
 
 
 def _calibrate(
-    frame: Frame, combined: snaps.Combined, header_wcs: WCS, reference: ReferenceStars, name: str
+    frame: Frame,
+    combined: snaps.Combined,
+    approximate: WCS | Place,
+    reference: ReferenceStars,
+    used: Filter,
+    name: str,
 ) -> SingleVisit:
     visit = frame.visit
     sky = background.estimate(combined.image, combined.mask)
@@ -134,9 +153,9 @@ def _calibrate(
     centroid_err = np.sqrt(np.maximum(points.covariance[:, [2, 5]], 0))
     xy_err = np.where(good[:, None], centroid_err, 0.3)
     radec = np.column_stack(reference.positions(visit.mid_tai))
-    ref_flux, ref_err = reference.fluxes(visit.band)
+    ref_flux, ref_err = reference.fluxes(used)
     radec_err = reference.position_errors(visit.mid_tai)
-    solution = astrometry.solve(xy, xy_err, radec, radec_err, ref_flux, header_wcs, shape, name)
+    solution = astrometry.solve(xy, xy_err, radec, radec_err, ref_flux, approximate, shape, name)
     flux_err = np.sqrt(np.maximum(points.covariance[:, 0], 0))
     pairs = good[solution.star]
     star, ref = solution.star[pairs], solution.reference[pairs]

@@ -61,7 +61,7 @@ UNREADABLE = {
     "cut off": (lambda p: os.truncate(p, p.stat().st_size * 6 // 10), "cannot be read as FITS"),
     "no FITS": (lambda p: p.write_text("not an image\n"), "cannot be read as FITS"),
     "no image": (lambda p: edit(p, _without_images), "no images? after its primary header"),
-    "no WCS": (_without(1, "CTYPE1", "CTYPE2"), "WCS|CTYPE"),
+    "half a WCS": (_without(1, "CTYPE1"), "WCS|CTYPE"),
     "unknown filter": (_in_header(FILTER="SIM-q"), "'SIM-q' is unknown; simulated has SIM-u"),
     "missing keyword": (_without(0, "MJD-AVG"), "keyword MJD-AVG is missing"),
     "keyword of another type": (_in_header(EXPTIME="long"), "EXPTIME is 'long'"),
