@@ -11,6 +11,7 @@ PSF       float64    polynomial planes of the PSF, ``PSFORDER PSFX0 PSFY0 PSFSCA
 NOISE     float64    how far pixels are correlated, by their distance; absent where they are not
 VISIT     one row    every field of the visit, and the WCS, to the last bit
 QUALITY   one row    the numbers of the ccdVisit, by the dictionary's column names
+REGIONS   table      the unusable pixels as polygons (:mod:`processing.regions`); not read back
 ========  =========  ==========================================================================
 
 Keywords hold 20 characters, too few for every double; so what must be exact is in the tables.
@@ -31,6 +32,7 @@ from astropy.wcs import WCS
 
 from processing.exposure import Exposure, Mask, VisitInfo
 from processing.psf import PsfModel
+from processing.regions import masked_polygons
 from skyledger.errors import DataRejectedError, UsageError
 
 _KEYWORDS = {
@@ -77,7 +79,7 @@ def write(exposure: Exposure, path: Path) -> None:
             f"{exposure.mask.shape} differ in shape; all three planes must be of the image's"
         )
     primary = fits.PrimaryHDU()
-    primary.header["PRODUCT"] = ("exposure", "IMAGE, VARIANCE, MASK, PSF, VISIT, QUALITY")
+    primary.header["PRODUCT"] = ("exposure", "IMAGE, VARIANCE, MASK, PSF, VISIT, ...")
     for name, keyword in _KEYWORDS.items():
         primary.header[keyword] = (getattr(exposure.visit, name), name)
     geometry = _wcs_header(exposure.wcs, path)
@@ -112,6 +114,8 @@ def write(exposure: Exposure, path: Path) -> None:
     if isinstance(exposure.psf, PsfModel):
         visit |= {key: float(value) for key, value in exposure.psf.header.items()}
     hdus += [_row("VISIT", visit, path), _row("QUALITY", exposure.quality, path)]
+    hdus.append(fits.table_to_hdu(masked_polygons(exposure)))
+    hdus[-1].name = "REGIONS"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         fits.HDUList(hdus).writeto(temporary, overwrite=True)
