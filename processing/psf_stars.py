@@ -28,6 +28,7 @@ _STAR_FLOOR = 0.003  # of the peak: variation that no polynomial follows
 _MOVE = 1.0  # pixel: how wrong a window centroid may be
 _RESERVED = 5  # every fifth star is held back to judge the order
 _HOLD_BACK = 20  # stars from which on those held back are left out for good
+_UNLIKE = 2.0  # ratio of widths of the PSF and the bright sources that is not believed
 _ROUNDS = 5
 
 
@@ -116,12 +117,23 @@ def fit(
     rest = stamps.take(~held)
     moving = _degree(len(rest), _SHAPE_STARS, order)
     model, kept = _solve(rest, shape, (moving, best), width)
+    _believable(model, shape, width)
     return PsfStars(
         model=model,
         used=rest.index[kept],
         reserved=stamps.index[held],
         max_residual=float(residual),
     )
+
+
+def _believable(model: PsfModel, shape: tuple[int, int], width: float) -> None:
+    """Refuse a PSF that is no peak of about the stars' width: its stars were no stars."""
+    found = fwhm(model.image((shape[1] - 1) / 2, (shape[0] - 1) / 2))
+    if not width / _UNLIKE < found < width * _UNLIKE:
+        raise DataRejectedError(
+            f"the PSF has a FWHM of {found:.2f} pixels, the bright sources {width:.2f}; they may "
+            f"differ by a factor {_UNLIKE}. Look at the frame: crowded, trailed, or out of focus?"
+        )
 
 
 def _degree(stars: int, per_term: int, order: int) -> int:
