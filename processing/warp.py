@@ -124,8 +124,8 @@ def resample(
         Mask.BAD
     )
     _resample(
-        source, source_variance, source_mask, where.x, where.y, _FINE, _weights(), image, variance,
-        mask, int(Mask.NO_DATA), int(Mask.EDGE),
+        source, source_variance, source_mask, _clean(source_mask), where.x, where.y, _FINE,
+        _weights(), image, variance, mask, int(Mask.NO_DATA), int(Mask.EDGE),
     )  # fmt: skip
     return image, variance, mask
 
@@ -295,10 +295,26 @@ def _weights() -> NDArray[np.float32]:
 
 
 @compiled
+def _clean(mask: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Pixels around which, as far as an interpolation looks, none is masked."""
+    ny, nx = mask.shape
+    out = np.ones((ny, nx), np.bool_)
+    for i in range(ny):
+        for j in range(nx):
+            if mask[i, j] == 0:
+                continue
+            for r in range(max(0, i - _TAPS), min(ny, i + _TAPS + 1)):
+                for c in range(max(0, j - _TAPS), min(nx, j + _TAPS + 1)):
+                    out[r, c] = False
+    return out
+
+
+@compiled
 def _resample(
     image: NDArray[np.float32],
     variance: NDArray[np.float32],
     mask: NDArray[np.int32],
+    clean: NDArray[np.bool_],
     xs: FloatArray,
     ys: FloatArray,
     step: int,
@@ -332,6 +348,20 @@ def _resample(
             total = 0.0
             weight = 0.0
             bits = 0
+            r0, c0 = y0 - before, x0 - before
+            if r0 >= 0 and c0 >= 0 and r0 + taps <= ny and c0 + taps <= nx and clean[y0, x0]:
+                # Most pixels: all neighbours are there and none is masked.
+                for k in range(taps):
+                    line = np.float32(0)
+                    for m in range(taps):
+                        line += wx[m] * image[r0 + k, c0 + m]
+                    total += wy[k] * line
+                area = abs((x01 - x00) * (y10 - y00) - (x10 - x00) * (y01 - y00)) / (step * step)
+                r, c = int(np.rint(y)), int(np.rint(x))
+                out[i, j] = total * area
+                out_variance[i, j] = variance[r, c] * area * area
+                out_mask[i, j] = 0
+                continue
             for k in range(taps):
                 r = y0 - before + k
                 if r < 0 or r >= ny:
