@@ -19,6 +19,7 @@ COMMANDS = {
     "db": "cli.db",
     "simulate": "cli.simulate",
     "process": "cli.process",
+    "images": "cli.images",
     "reference": "cli.reference",
     "query": "cli.query",
     "serve": "cli.serve",
@@ -29,7 +30,13 @@ COMMANDS = {
     "demo": "cli.demo",
 }
 # Modules whose commands form a group of that name.
-GROUPS = {"cli.db": "db", "cli.reference": "reference", "cli.plot": "plot", "cli.people": "people"}
+GROUPS = {
+    "cli.db": "db",
+    "cli.images": "images",
+    "cli.reference": "reference",
+    "cli.plot": "plot",
+    "cli.people": "people",
+}
 
 
 def build(command: str | None) -> typer.Typer:

@@ -38,7 +38,12 @@ class Bars:
 
 
 def process_folder(
-    directory: Path, instrument: str, run: str, workers: int, console: Console
+    directory: Path,
+    instrument: str,
+    run: str,
+    workers: int,
+    console: Console,
+    scheduler: str | None = None,
 ) -> runs.Outcome:
     """Process a folder with progress bars and a heartbeat; the database must be running."""
     opened = connection.connect()
@@ -48,7 +53,13 @@ def process_folder(
         bars = Bars(console)
         with bars.progress, heartbeat.beating():
             return runs.process_directory(
-                opened, directory, instrument, run=run, workers=workers, progress=bars
+                opened,
+                directory,
+                instrument,
+                run=run,
+                workers=workers,
+                scheduler=scheduler,
+                progress=bars,
             )
     finally:
         opened.close()
@@ -70,7 +81,15 @@ def report(outcome: runs.Outcome, console: Console) -> None:
     table.add_row("templates", str(len(outcome.templates)))
     for name, number in totals.items():
         table.add_row(name, str(number))
+    if outcome.precovered.forced:
+        table.add_row("precovery fluxes", str(outcome.precovered.forced))
+    if outcome.evicted.files:
+        table.add_row("images evicted", str(outcome.evicted.files))
     console.print(table)
+    for visit_id, reason in outcome.precovered.waiting:
+        console.print(
+            f"precovery of visit {visit_id} waits: {reason}", style="yellow", markup=False
+        )
     for path, reason in outcome.refused:
         console.print(f"refused {path.name}: {reason}", style="yellow", markup=False)
     for band, reason in outcome.without_template:
@@ -94,10 +113,17 @@ def process(
             min=1, help="Number of worker processes.", show_default="one a core, at most 8"
         ),
     ] = min(os.cpu_count() or 1, 8),
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Dask scheduler (tcp://HOST:8786) whose workers are used instead; "
+            "they see the same folders."
+        ),
+    ] = None,
 ) -> None:
     """Process a folder of frames: templates first, then every visit, each published at once."""
     console = Console()
-    outcome = process_folder(directory, instrument, run, workers, console)
+    outcome = process_folder(directory, instrument, run, workers, console, scheduler)
     report(outcome, console)
     bad = len(outcome.failures) + len(outcome.refused) + len(outcome.without_template)
     if outcome.bugs:

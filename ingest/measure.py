@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from astropy.table import Table
 
 from ingest import rows
@@ -21,6 +22,7 @@ from processing import (
     difference,
     fits,
     forced,
+    inject,
     instrument,
     reference,
     single_visit,
@@ -29,6 +31,8 @@ from processing.exposure import Exposure
 from processing.reader import Frame
 from skyledger import products
 from skyledger.errors import DataRejectedError
+
+SPURIOUS = 0.5  # spuriousness from which a source counts as a probable artifact
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Job:
     directory: Path
     instrument: str
     templates: tuple[Registered, ...] = ()  # of the frame's band, the newest first
+    below_threshold: bool = False  # measure detections below the threshold, too
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,50 @@ def _keep(image: Exposure, path: str) -> None:
         ) from error
 
 
+def _search(
+    job: Job, single: single_visit.SingleVisit, pvi: Exposure
+) -> tuple[Registered, difference.Difference, Table]:
+    """Subtract the template and measure what is left."""
+    template = _choose(job, pvi)
+    subtracted = difference.subtract(pvi, _template(products.root() / template.path))
+    sources = dia.detect_and_measure(
+        subtracted,
+        pvi,
+        single.snap_difference,
+        sub_threshold_fraction=1.0 if job.below_threshold else 0.0,
+    )
+    return template, subtracted, sources
+
+
+@dataclass(frozen=True)
+class Injected:
+    """What was put into an image, what was found in it, and what is found without."""
+
+    frame: Frame
+    fakes: Table | None = None
+    found: Table | None = None
+    without: Table | None = None
+    masked: float = 0.0  # share of the difference image
+    reason: str | None = None
+
+
+def inject_and_measure(job: Job, number: int, seed: int) -> Injected:
+    """Search a frame with and without artificial sources; neither writes an image nor publishes."""
+    visit = job.frame.visit
+    try:
+        single = _calibrate(job)
+        _, clean, without = _search(job, single, single.exposure)
+        rng = np.random.default_rng([seed, visit.ccd_visit_id])
+        changed, fakes = inject.inject(single.exposure, clean.template, number, rng)
+        _, searched, found = _search(job, single, changed)
+        masked = 1 - float(searched.exposure.usable().mean())
+        return Injected(job.frame, fakes, found, without, masked)
+    except DataRejectedError as error:
+        return Injected(job.frame, reason=str(error))
+    except Exception:  # noqa: BLE001 - one broken visit must not stop the others; it is told
+        return Injected(job.frame, reason=traceback.format_exc(limit=-3))
+
+
 def measure(job: Job) -> Measured:
     """Process one frame to DIASources; writes the PVI and the difference image."""
     visit = job.frame.visit
@@ -112,9 +161,7 @@ def measure(job: Job) -> Measured:
         _keep(pvi, kept["pviPath"])
         if visit.is_template:
             return Measured(job.frame, rows.ccd_visit(job.frame, pvi, kept), rows.detector(pvi))
-        template = _choose(job, pvi)
-        subtracted = difference.subtract(pvi, _template(products.root() / template.path))
-        sources = dia.detect_and_measure(subtracted, pvi, single.snap_difference)
+        template, subtracted, sources = _search(job, single, pvi)
         kept["differencePath"] = products.difference_path(
             visit.instrument, visit.visit_id, visit.ccd_visit_id
         )
@@ -127,6 +174,8 @@ def measure(job: Job) -> Measured:
             | {
                 "templateId": template.template_id,
                 "nDiaSources": len(sources),
+                "nSpurious": int(np.sum(sources["spuriousness"].filled(0) > SPURIOUS)),
+                "nNoisePeaks": rows.noise_peaks(subtracted, dia.THRESHOLD),
                 "usableMask": rows.usable_mask(subtracted.exposure),
             },
         )
@@ -151,6 +200,34 @@ def force(ccd_visit: dict[str, Any], ra: Any, decl: Any) -> Table:
         ra,
         decl,
     )
+
+
+@dataclass(frozen=True)
+class Forced:
+    """Forced fluxes on kept images; without them, whether the images are gone or what is wrong."""
+
+    table: Table | None = None
+    gone: bool = False
+    reason: str | None = None
+
+
+def force_kept(ccd_visit: dict[str, Any], ra: Any, decl: Any) -> Forced:
+    """Measure forced fluxes on images of the past; a difference image may be gone by now.
+
+    Without the visit image the total fluxes are missing.
+    """
+    path = products.root() / ccd_visit["differencePath"]
+    direct = ccd_visit.get("pviPath")
+    try:
+        if not path.is_file():
+            return Forced(gone=True)
+        pvi = products.root() / direct if direct else None
+        image = fits.read(pvi) if pvi is not None and pvi.is_file() else None
+        return Forced(forced.force(fits.read(path), image, ra, decl))
+    except DataRejectedError as error:
+        return Forced(reason=str(error))
+    except Exception:  # noqa: BLE001 - one broken image must not stop the others; it is told
+        return Forced(reason=traceback.format_exc(limit=-3))
 
 
 def combine(paths: list[str], target: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ carried over (design sections 5 and 7; DIA-11, DIA-19, L1DB-02).
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import psycopg2
 from astropy.table import Table
+from numpy.typing import NDArray
 
 from ingest import rows
 from ingest.measure import Measured
@@ -23,7 +24,7 @@ from skyledger.errors import DataRejectedError
 
 log = logging.getLogger(__name__)
 
-_ATTEMPTS = 3
+ATTEMPTS = 3
 Forcer = Callable[[dict[str, Any], Any, Any], Table]
 
 
@@ -110,19 +111,38 @@ def _stage_forced(
     table = force(described, ra, decl)
     if not len(table):
         return 0
-    index = np.asarray(table["row"], dtype=np.int64)
+    rows = identified_forced(cursor, table, objects, described)
+    return stage(connection, dd.shipped()["DIAForcedSource"], rows, number)
+
+
+def identified_forced(
+    cursor: Any, measured: Table, objects: NDArray[np.int64], image: Mapping[str, Any]
+) -> Table:
+    """Return forced measurements with ids: of their own, of their objects, of the image.
+
+    Parameters
+    ----------
+    cursor
+        Of the database whose ids they get.
+    measured
+        As :func:`processing.forced.force` makes it.
+    objects
+        ``diaObjectId`` of the positions that were asked for, shape (n,).
+    image
+        Row of CcdVisit: ``ccdVisitId``, ``visitId``, ``detector``, ``templateId``.
+    """
+    index = np.asarray(measured["row"], dtype=np.int64)
     known = dd.shipped()["DIAForcedSource"].by_name
-    table = table[[name for name in table.colnames if name in known]]
-    first = _next_serial(cursor, "DIAForcedSource", info.ccd_visit_id)
+    table = measured[[name for name in measured.colnames if name in known]]
+    ccd_visit = image["ccdVisitId"]
+    first = _next_serial(cursor, "DIAForcedSource", ccd_visit)
     table["diaForcedSourceId"] = ids.source_ids(
-        ids.PROMPT, info.ccd_visit_id, np.arange(first, first + len(table), dtype=np.int64)
+        ids.PROMPT, ccd_visit, np.arange(first, first + len(table), dtype=np.int64)
     )
     table["diaObjectId"] = objects[index]
-    table["ccdVisitId"] = np.full(len(table), info.ccd_visit_id, dtype=np.int64)
-    table["visitId"] = np.full(len(table), info.visit_id, dtype=np.int64)
-    table["detector"] = np.full(len(table), info.detector, dtype=np.int64)
-    table["templateId"] = np.full(len(table), described["templateId"], dtype=np.int64)
-    return stage(connection, dd.shipped()["DIAForcedSource"], table, number)
+    for name in ("ccdVisitId", "visitId", "detector", "templateId"):
+        table[name] = np.full(len(table), image[name], dtype=np.int64)
+    return table
 
 
 def _stage_visit(
@@ -201,6 +221,9 @@ def _compute(
         good = [one for one in found if one.frame.visit.detector not in refused]
         if None in refused or not good:
             return _Loaded(counts, refused)
+        counts["not chosen"] = _one(
+            cursor, "SELECT staging.choose_subthreshold(%s::smallint)", number
+        )[0]
         _matched, new = _one(cursor, "SELECT * FROM staging.associate(%s::smallint)", number)
         counts["new DIAObject"] = new
         counts["DIAObject"] = _one(cursor, "SELECT staging.characterize(%s::smallint)", number)[0]
@@ -230,7 +253,7 @@ def _publish(
 ) -> None:
     """Compute and publish a staged visit; if others have changed its objects meanwhile, again."""
     with connection.cursor() as cursor:
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, ATTEMPTS + 1):
             try:
                 loaded = _compute(connection, number, batch, found, force)
                 whole = loaded.refused.get(None)
@@ -254,8 +277,8 @@ def _publish(
                 # Another session changed the same objects, or was first with the row of the
                 # visit: compute from what is now known. What is staged stays.
                 connection.rollback()
-                if attempt == _ATTEMPTS:
-                    _give_up(connection, batch, f"other publications interfered {attempt} times")
+                if attempt == ATTEMPTS:
+                    give_up(connection, batch, f"other publications interfered {attempt} times")
                     raise
             else:
                 outcome.failures += failures
@@ -335,22 +358,22 @@ def publish_visit(
             connection.commit()
             _publish(connection, number, batch, good, force, outcome, run)
         except DataRejectedError as error:
-            _give_up(connection, batch, str(error))
+            give_up(connection, batch, str(error))
             outcome.failures += [(one.frame.visit.detector, str(error)) for one in good]
             return outcome
         except KeyboardInterrupt:
-            _give_up(connection, batch, "interrupted; run the same command again")
+            give_up(connection, batch, "interrupted; run the same command again")
             raise
         except BaseException as error:
-            _give_up(connection, batch, f"{type(error).__name__}: {error}".strip())
+            give_up(connection, batch, f"{type(error).__name__}: {error}".strip())
             raise
     if outcome.epoch is not None:
-        outcome.counts["DIASource"] = sources
+        outcome.counts["DIASource"] = sources - outcome.counts.pop("not chosen")
     log.info("visit %s published at %s: %s", visit_id, outcome.epoch, outcome.counts)
     return outcome
 
 
-def _give_up(connection: Any, batch: int, reason: str) -> None:
+def give_up(connection: Any, batch: int, reason: str) -> None:
     """Record why a batch failed, if the database can still be told."""
     if connection.closed:
         return

@@ -1,13 +1,15 @@
 """Process a data set: template season first, then every visit in the order of its time.
 
+At the end new objects are looked for on the images of the days before (:mod:`ingest.precovery`),
+and images that are of no more use are removed (:mod:`ingest.image_cache`).
+
 Frames are measured by worker processes, visits are published one after the other by the parent,
 so that each visit sees the objects of those before it.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -15,10 +17,10 @@ from typing import Any
 
 import psycopg2
 
-from ingest import measure, templates
+from ingest import image_cache, measure, precovery, templates
 from ingest.measure import Job, Measured
 from ingest.publish import Published, publish_visit
-from ingest.workers import worker_pool
+from ingest.workers import at_once, lost, worker_pool
 from processing import instrument as instruments
 from processing.instrument import Instrument
 from processing.reader import Frame, scan
@@ -40,6 +42,8 @@ class Outcome:
     templates: list[dict[str, Any]] = field(default_factory=list)
     refused: list[tuple[Path, str]] = field(default_factory=list)  # unreadable files
     without_template: list[tuple[str, str]] = field(default_factory=list)  # (band, reason)
+    precovered: precovery.Precovered = field(default_factory=precovery.Precovered)
+    evicted: image_cache.Usage = field(default_factory=lambda: image_cache.Usage(0, 0))
     bugs: int = 0
 
     @property
@@ -62,6 +66,8 @@ class _Night:
         self.workers = workers
         self.outcome = Outcome()
         with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM ledger.subthresholdrule WHERE isinforce)")
+            self.below_threshold = cursor.fetchone()[0]
             self.provenance = provenance.record(
                 cursor, "prompt", used.name, {"instrument": used.model_dump(mode="json")}
             )
@@ -69,7 +75,7 @@ class _Night:
 
     def job(self, frame: Frame, found: tuple[templates.Registered, ...] = ()) -> Job:
         """Make the job of a frame, with the templates that may serve it."""
-        return Job(frame, self.directory, self.used.name, found)
+        return Job(frame, self.directory, self.used.name, found, self.below_threshold)
 
     def published_before(self, frames: Sequence[Frame]) -> set[tuple[int, int]]:
         with self.connection.cursor() as cursor:
@@ -83,12 +89,12 @@ class _Night:
         return found
 
     def _measured(
-        self, pool: ProcessPoolExecutor, visits: Sequence[Sequence[Job]]
+        self, pool: Executor, visits: Sequence[Sequence[Job]]
     ) -> Iterator[list[Measured]]:
         """Measure visits ahead of their publication, but not more than the workers can hold."""
         waiting: deque[list[tuple[Job, Future[Measured]]]] = deque()
         todo = iter(visits)
-        lost: BrokenProcessPool | None = None
+        killed: BaseException | None = None
 
         def hand_over() -> None:
             jobs = next(todo, None)
@@ -102,18 +108,18 @@ class _Night:
             for job, future in waiting.popleft():
                 try:
                     found.append(future.result())
-                except BrokenProcessPool as error:
-                    lost = error
+                except lost() as error:
+                    killed = error
                     found.append(Measured(job.frame, reason=_LOST))
             yield found
-            if lost is None:
+            if killed is None:
                 hand_over()
-        if lost is not None:
-            raise lost
+        if killed is not None:
+            raise killed
 
     def publish(
         self,
-        pool: ProcessPoolExecutor,
+        pool: Executor,
         visits: Sequence[Sequence[Job]],
         what: str,
         progress: Progress,
@@ -127,7 +133,7 @@ class _Night:
             )
             progress(what, done, len(visits))
 
-    def make_templates(self, pool: ProcessPoolExecutor, progress: Progress) -> None:
+    def make_templates(self, pool: Executor, progress: Progress) -> None:
         """Build a template of every band that has calibrated visits and no template yet."""
         waiting = []
         with self.connection.cursor() as cursor:
@@ -198,6 +204,7 @@ def process_directory(
     *,
     run: str = "prompt",
     workers: int = 2,
+    scheduler: str | None = None,
     progress: Progress = lambda _what, _done, _total: None,
 ) -> Outcome:
     """Process and publish everything in a data set that this run has not published yet.
@@ -214,6 +221,8 @@ def process_directory(
         Pipeline run; with visit and detector the token that makes a repetition a no-op.
     workers
         Number of worker processes.
+    scheduler
+        Address of a Dask scheduler whose workers are used instead.
     progress
         Called with a stage, the number done and the total.
 
@@ -235,13 +244,18 @@ def process_directory(
         detectors = [f.visit.detector for f in frames if f.visit.visit_id == visit_id]
         night.outcome.visits.append(Published(visit_id, skipped=detectors))
     try:
-        with worker_pool(workers) as pool:
+        with worker_pool(workers, scheduler) as pool:
+            night.workers = at_once(pool, workers)
             season = [night.job(f) for f in todo if f.visit.is_template]
             night.publish(pool, _by_visit(season), "template visits", progress)
             night.make_templates(pool, progress)
             survey = night.survey_jobs([f for f in todo if not f.visit.is_template])
             night.publish(pool, survey, "visits", progress)
-    except BrokenProcessPool as error:
+            night.outcome.precovered = precovery.precover(
+                connection, pool, run=run, progress=progress
+            )
+        night.outcome.evicted = image_cache.evict(connection)
+    except lost() as error:
         raise DataRejectedError(f"{_LOST}. What was published before is safe") from error
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         reason = " ".join(str(error).split())

@@ -1,10 +1,36 @@
-"""The worker processes that measure frames."""
+"""The workers that measure frames: processes of this machine, or of a Dask cluster.
 
+Both take the same functions and give ``concurrent.futures`` back. The workers of a cluster see the
+data set and ``SKYLEDGER_HOME`` under the same paths as this machine; no worker speaks to the
+database.
+"""
+
+import importlib
+import os
 import signal
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
+from typing import Any
+
+from skyledger import settings
+from skyledger.errors import ConfigurationError
+
+_PATIENCE = 10  # s for a scheduler to answer
+
+
+def lost() -> tuple[type[BaseException], ...]:
+    """Exceptions of a future whose worker was killed."""
+    dask = sys.modules.get("distributed")
+    return (BrokenProcessPool, dask.KilledWorker) if dask is not None else (BrokenProcessPool,)
+
+
+def at_once(pool: Executor, number: int) -> int:
+    """How many frames a pool works on at a time; ``number`` if it was made of so many processes."""
+    return max(pool.workers, 1) if isinstance(pool, _Cluster) else number
 
 
 def _begin() -> None:
@@ -14,8 +40,7 @@ def _begin() -> None:
 
 
 @contextmanager
-def worker_pool(number: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of worker processes; when it is left early, frames not begun are dropped."""
+def _processes(number: int) -> Iterator[Executor]:
     # A fresh interpreter a worker: forked ones would share the parent's connection.
     pool = ProcessPoolExecutor(number, mp_context=get_context("spawn"), initializer=_begin)
     try:
@@ -29,3 +54,74 @@ def worker_pool(number: int) -> Iterator[ProcessPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _at_home(home: str, task: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Run a task where the products are those of the client."""
+    os.environ["SKYLEDGER_HOME"] = home
+    return task(*arguments)
+
+
+class _Cluster(Executor):
+    """The workers of a Dask scheduler."""
+
+    def __init__(self, client: Any) -> None:
+        self._inner = client.get_executor(pure=False)
+        self._home = str(settings.read().home)
+
+        self.workers = sum(client.nthreads().values())
+
+    def submit(  # type: ignore[override]
+        self, task: Callable[..., Any], /, *arguments: Any
+    ) -> Future[Any]:
+        made: Future[Any] = self._inner.submit(_at_home, self._home, task, arguments)
+        return made
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._inner.shutdown(wait=wait and not cancel_futures)
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Executor]:
+    try:
+        distributed = importlib.import_module("distributed")  # an extra that few need
+    except ImportError as error:
+        raise ConfigurationError(
+            f"a Dask scheduler ({address}) needs the package distributed; install "
+            f"skyledger[dask], or leave --scheduler out"
+        ) from error
+    try:
+        client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"no Dask scheduler answers at {address} within {_PATIENCE} s ({error}); start "
+            f"`dask scheduler` and `dask worker`, or correct --scheduler"
+        ) from error
+    try:
+        pool = _Cluster(client)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+    finally:
+        client.close()
+
+
+@contextmanager
+def worker_pool(number: int, scheduler: str | None = None) -> Iterator[Executor]:
+    """Yield a pool of workers; when it is left early, frames not begun are dropped.
+
+    Parameters
+    ----------
+    number
+        How many processes to start; of no meaning with a scheduler.
+    scheduler
+        Address of a Dask scheduler, such as ``tcp://head:8786``, whose workers are used instead.
+
+    Raises
+    ------
+    ConfigurationError
+        If the scheduler does not answer, or the package for it is not installed.
+    """
+    with _cluster(scheduler) if scheduler else _processes(number) as pool:
+        yield pool

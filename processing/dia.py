@@ -27,6 +27,7 @@ from processing.plane import BoolArray, FloatArray, Plane
 from processing.psf_core import PointFits, spline_psf
 from skyledger.dictionary import shipped
 
+THRESHOLD = 5.0  # transSNR
 _MASK_FLAGS = {
     "EDGE": Mask.EDGE,
     "SATURATED": Mask.SAT,
@@ -44,7 +45,7 @@ def detect_and_measure(
     difference: Difference,
     pvi: Exposure,
     snap_difference: Exposure | None = None,
-    threshold: float = 5.0,
+    threshold: float = THRESHOLD,
     sub_threshold_fraction: float = 0.0,
 ) -> Table:
     """Find and measure the DIASources of a difference image.

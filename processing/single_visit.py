@@ -177,6 +177,7 @@ def _calibrate(
         "nAstromStars": len(solution.star),
         "nPhotoStars": len(zero.used),
         "nStars": int(good.sum()),
+        "psfResidual": psf.max_residual,
         "fluxScale": zero.flux_scale,
         "zeroPoint": 31.4 - 2.5 * float(np.log10(zero.flux_scale)),
         "photoCalibRelErr": zero.relative_error,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ingest import image_cache
 from skyledger import settings
 from skyledger.database import backup, connection, heartbeat, schema
 from skyledger.database import status as figures
@@ -52,6 +53,10 @@ def _lines(found: list[figures.Figure]) -> list[str]:
     return [*lines, f"  {'size of all tables':38s} {total / 1e6:>9.1f} MB"]
 
 
+def _images(used: dict[str, image_cache.Usage]) -> str:
+    return ", ".join(f"{u.files} {kind} {u.size / 1e6:.0f} MB" for kind, u in used.items())
+
+
 @app.command()
 def status(
     *,
@@ -72,11 +77,15 @@ def status(
         finally:
             opened.close()
     warnings += [f.warning for f in found if f.warning]
+    used = image_cache.usage()
+    lines.append(f"  images   {_images(used)}, kept {settings.read().image_days:g} d")
     if as_json:
         topics: dict[str, dict[str, Any]] = {}
         for f in found:
             rest = {"value": f.value, "unit": f.unit, "bound": f.bound, "ok": f.ok, "note": f.note}
             topics.setdefault(f.topic, {})[f.item] = rest
+        images = {kind: {"files": u.files, "bytes": u.size} for kind, u in used.items()}
+        said |= {"images": {**images, "keptDays": settings.read().image_days}}
         print(json.dumps({**said, "ledger": topics, "warnings": warnings}))
         return
     print("\n".join([*lines, *(_lines(found) if found else [])]))

@@ -121,7 +121,8 @@ GRANT SELECT ON ledger.batch, ledger.delivery, ledger.rejected, ledger.refusedfi
 GRANT UPDATE (nrejected) ON ledger.batch TO skyledger_ingest;
 GRANT INSERT ON ledger.detector, ledger.provenance, ledger.rejected TO skyledger_ingest;
 GRANT INSERT, UPDATE, DELETE ON ledger.refusedfile TO skyledger_ingest;
-GRANT SELECT ON ledger.forcedpolicy TO skyledger_ingest;
+GRANT SELECT ON ledger.forcedpolicy, ledger.subthresholdrule TO skyledger_ingest;
+GRANT SELECT, INSERT, UPDATE ON ledger.precovery TO skyledger_ingest;
 GRANT SELECT, INSERT, DELETE ON ledger.forcedobject TO skyledger_ingest;
 GRANT EXECUTE ON FUNCTION ledger.is_forced(ledger.forcedpolicy, integer, double precision),
   ledger.set_forced_policy(text, text, integer, double precision), ledger.forced_growth()
@@ -130,7 +131,7 @@ GRANT EXECUTE ON FUNCTION ledger.publish(bigint), ledger.fail_batch(bigint, text
   ledger.fail_delivery(bigint, bigint, smallint, text, text),
   ledger.open_batch(text, bigint, smallint[], text, smallint), ledger.join_batch(bigint),
   ledger.ensure_partitions(double precision, double precision), ledger.heartbeat(),
-  ledger.status(),
+  ledger.status(), ledger.precovery_due(),
   ledger.withdraw(bigint, text), ledger.withdraw_sources(bigint[], text),
   ledger.relink_chunks(bigint[], bigint[], bigint[], integer),
   ledger.relink_chunk(bigint[], bigint[], bigint[], timestamp[], bigint[])

@@ -430,13 +430,13 @@ def test_flags_and_neighbours_of_earlier_versions_stay(desk):
         cursor.execute("SELECT ledger.draw('test')")
         cursor.execute(
             "UPDATE prompt_store.diaobject SET flags = flags | %s, nearbystar1 = 5",
-            (bits["INJECTED"] | bits["FORCED_LIMITED"] | bits["ORPHAN_KEPT"],),
+            (bits["SYSTEMATICS_LIMITED"] | bits["FORCED_LIMITED"] | bits["ORPHAN_KEPT"],),
         )
     desk.connection.commit()
     desk.publish(2, star(2, MJD + 1), MJD + 1)
     flags, neighbour = desk.all("SELECT flags, nearbystar1 FROM prompt_live.diaobject")[0]
     fitted = bits["MOTION_NOT_FITTED"] | bits["PARALLAX_NOT_FITTED"]
-    assert flags == bits["INJECTED"] | bits["FORCED_LIMITED"] | fitted
+    assert flags == bits["SYSTEMATICS_LIMITED"] | bits["FORCED_LIMITED"] | fitted
     assert neighbour == 5
 
 

@@ -38,7 +38,7 @@ CROSS JOIN LATERAL (VALUES
     THEN format('valid from %s, an earlier version up to %s', v.createdtai, v.valid_before) END),
   ('gap', CASE WHEN v.closed IS DISTINCT FROM v.next AND v.closed IS NOT NULL
       AND coalesce(v.next > v.closed, true)
-      AND closing.kind IN ('created', 'visit', 'template', 'resolve', 'heartbeat')
+      AND closing.kind IN ('created', 'visit', 'template', 'precovery', 'resolve', 'heartbeat')
     THEN format('nothing from %s to %s, and no withdrawal says why', v.closed,
       coalesce(v.next::text, 'now')) END),
   ('newer than the horizon', CASE WHEN v.createdtai > h.horizon OR v.closed > h.horizon

@@ -2,7 +2,7 @@
 -- false where something has to be done, NULL where no rule exists. The deadline is setting
 -- skyledger.deadline, L1PublicT of the document, for visits observed in the last 30 days: older data
 -- that are loaded now are history, not news (DPDD section 3.3; L1DB-02).
--- needs: ledger.horizon, science.tai_now, science.mjd_now, science.mjd_to_tai, science.visit_night
+-- needs: ledger.precovery_due, ledger.horizon, science.tai_now, science.mjd_now, science.mjd_to_tai, science.visit_night
 -- needs: science.utc_to_tai
 CREATE OR REPLACE FUNCTION ledger.status()
 RETURNS TABLE (topic text, item text, value double precision, unit text, bound double precision,
@@ -82,6 +82,28 @@ BEGIN
   FROM ledger.delivery AS d
   CROSS JOIN LATERAL (SELECT science.visit_night(d.visitid) + 47893.5 AS dawn) AS n
   WHERE d.state <> 'published' AND n.dawn > today - 30 AND n.dawn + hours / 24 < today;
+
+  RETURN QUERY
+  SELECT 'precovery', f.item, f.value, f.unit, f.bound, f.value <= f.bound, f.note
+  FROM (
+    SELECT count(*) AS n, count(*) FILTER (WHERE clock - d.epochtai > deadline) AS late,
+      min(d.epochtai) AS oldest, (array_agg(d.reason ORDER BY d.epochtai) FILTER (WHERE d.reason IS NOT NULL))[1] AS why
+    FROM ledger.precovery_due() AS d
+  ) AS w
+  CROSS JOIN (
+    SELECT max(extract(epoch FROM p.changedtai - b.epochtai))::double precision / 3600 AS slowest
+    FROM ledger.precovery AS p JOIN ledger.batch AS b ON b.batchid = p.batchid
+    WHERE p.state = 'done' AND p.attempts > 0 AND p.changedtai > clock - interval '30 days'
+  ) AS t
+  CROSS JOIN LATERAL (VALUES
+    ('waiting', w.n::double precision, NULL, NULL::double precision,
+      'visits whose new objects wait for it' || coalesce(', oldest of ' || w.oldest, '')),
+    ('late', w.late::double precision, NULL, 0.0::double precision,
+      format('after %s h%s', hours, CASE WHEN w.late > 0 THEN
+        coalesce('; ' || left(w.why, 200), '') || '; `skyledger images precover` tries again' END)),
+    ('slowest', t.slowest, 'h', hours, 'from the epoch of the visit to its precovery, last 30 days')
+  ) AS f(item, value, unit, bound, note)
+  WHERE f.value IS NOT NULL;
 
   RETURN QUERY
   SELECT 'partitions', 'made ahead', (min(newest) - today), 'd', 31.0::double precision,

@@ -1,6 +1,7 @@
 -- associate: gives every staged DIASource of a visit its DIAObject or predicted SSObject, or makes a
 -- new DIAObject (staging.likeliest says how). DPDD section 3.2.1 step 4 and footnote 23; DIA-05,
--- DIA-11, DIA-12. A slot holds one visit. Parents and the sub-threshold sample take no part.
+-- DIA-11, DIA-12. A slot holds one visit. Parents and the sub-threshold sample take no part;
+-- what staging.choose_subthreshold has chosen does.
 -- needs: staging.likeliest
 CREATE OR REPLACE FUNCTION staging.associate(
   in_slot smallint, OUT n_matched bigint, OUT n_new bigint)

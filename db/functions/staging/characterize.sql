@@ -62,9 +62,9 @@ BEGIN
   FROM characterize_staged WHERE diaobjectid IS NOT NULL AND NOT iswithdrawal;
   -- So that the planner knows how many objects there are: few are looked up by their key.
   ANALYZE characterize_row (diaobjectid);
-  -- A visit replaces nothing.
+  -- A visit replaces nothing, and its forced photometry comes later.
   IF EXISTS (SELECT FROM characterize_staged WHERE replaces)
-    OR EXISTS (SELECT FROM staging.diaforcedsource WHERE slot = in_slot AND replacestai IS NOT NULL)
+    OR EXISTS (SELECT FROM staging.diaforcedsource WHERE slot = in_slot)
     OR EXISTS (SELECT FROM staging.ccdvisit WHERE slot = in_slot AND replacestai IS NOT NULL) THEN
     SELECT coalesce(array_agg(r.diaobjectid), '{}') INTO reopened FROM staging.reopened(in_slot) AS r;
   END IF;

@@ -301,13 +301,16 @@ def area(source):
     return (sides[0] * sides[1]).sum()
 
 
-hidden = plpy.execute("SELECT coalesce(sum(1::bigint << bit), 0)::bigint AS bits FROM ledger.flagdefinition "
-                      "WHERE relation = 'DIASource' AND name IN ('PARENT', 'SUBTHRESHOLD')")[0]["bits"]
+flag = {row["name"]: row["bits"] for row in plpy.execute(
+    "SELECT name, 1::bigint << bit AS bits FROM ledger.flagdefinition WHERE relation = 'DIASource'")}
+# Below the threshold only what a rule has chosen takes part.
+shown = (f"flags & {flag['PARENT']} = 0 "
+         f"AND flags & {flag['SUBTHRESHOLD'] | flag['CHOSEN']} <> {flag['SUBTHRESHOLD']}")
 source = read(
     {"diasourceid": "diasourceid", "ccdvisitid": "ccdvisitid", "mjd": "midpointtai", "ra": "ra", "decl": "decl",
      **ERRORS},
     f"""FROM staging.diasource WHERE slot = {in_slot} AND ssobjectid IS NULL AND diaobjectid IS NULL
-      AND iswithdrawal IS NOT TRUE AND flags & {hidden} = 0""")
+      AND iswithdrawal IS NOT TRUE AND {shown}""")
 if not source["ra"].size:
     return []
 mjd = source["mjd"].mean()

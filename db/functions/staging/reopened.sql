@@ -1,6 +1,6 @@
 -- reopened: the DIAObjects whose sums (DIAObjectSums) the staged rows of a slot make void: those
 -- that lose, gain or change a row that is published already, and those seen on a ccdVisit whose
--- systematic astrometric error changes; without those whose end is staged (staging.end_orphans).
+-- systematic astrometric error changes, and those measured on images of the past (precovery); without those whose end is staged (staging.end_orphans).
 CREATE OR REPLACE FUNCTION staging.reopened(in_slot smallint)
 RETURNS TABLE (diaobjectid bigint)
 LANGUAGE sql STABLE
@@ -17,6 +17,12 @@ AS $$
     UNION
     SELECT f.diaobjectid FROM staging.diaforcedsource AS f
     WHERE f.slot = in_slot AND f.replacestai IS NOT NULL
+    UNION
+    -- New rows on images that were published before: those of a visit lie on its own.
+    SELECT f.diaobjectid FROM staging.diaforcedsource AS f
+    WHERE f.slot = in_slot AND f.replacestai IS NULL AND f.iswithdrawal IS NOT TRUE
+      AND f.ccdvisitid NOT IN (SELECT v.ccdvisitid FROM staging.ccdvisit AS v
+        WHERE v.slot = in_slot AND v.ccdvisitid IS NOT NULL)
     UNION
     SELECT s.diaobjectid FROM staging.ccdvisit AS v
     CROSS JOIN LATERAL (SELECT * FROM prompt_store.ccdvisit AS c
