@@ -20,6 +20,8 @@ COMMANDS = {
     "simulate": "cli.simulate",
     "process": "cli.process",
     "images": "cli.images",
+    "inject": "cli.inject",
+    "judge": "cli.judge",
     "reference": "cli.reference",
     "query": "cli.query",
     "serve": "cli.serve",

@@ -141,7 +141,7 @@ def inject_and_measure(job: Job, number: int, seed: int) -> Injected:
         single = _calibrate(job)
         _, clean, without = _search(job, single, single.exposure)
         rng = np.random.default_rng([seed, visit.ccd_visit_id])
-        changed, fakes = inject.inject(single.exposure, clean.template, number, rng)
+        changed, fakes = inject.inject(single.exposure, clean, number, rng)
         _, searched, found = _search(job, single, changed)
         masked = 1 - float(searched.exposure.usable().mean())
         return Injected(job.frame, fakes, found, without, masked)

@@ -12,6 +12,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from processing.difference import Difference
 from processing.exposure import Exposure, Mask
 from processing.psf import PsfModel
 from skyledger.errors import DataRejectedError, UsageError
@@ -24,7 +25,7 @@ _MARKED = 0.02  # of the peak: pixels that carry the mask plane
 
 
 def inject(
-    visit: Exposure, template: Exposure, number: int, rng: np.random.Generator
+    visit: Exposure, clean: Difference, number: int, rng: np.random.Generator
 ) -> tuple[Exposure, Table]:
     """Put point sources into a calibrated image, half of them onto galaxies.
 
@@ -32,9 +33,8 @@ def inject(
     ----------
     visit : Exposure [nJy]
         Processed visit image with PSF; it is not changed.
-    template : Exposure [nJy]
-        What will be subtracted, on the pixels of the visit: its noise is part of that of the
-        difference.
+    clean : Difference
+        Of the visit as it is: tells which pixels are usable, and how noisy the template is.
     number : int
         How many; fewer where there is no room for so many.
     rng : Generator
@@ -58,7 +58,8 @@ def inject(
     """
     if number < 1:
         raise UsageError(f"{number} artificial sources are asked for; ask for at least one")
-    usable = visit.usable() & template.usable() & np.isfinite(visit.variance)
+    template = clean.template
+    usable = clean.exposure.usable() & np.isfinite(visit.variance + template.variance)
     if visit.psf is None or not usable.any():
         raise DataRejectedError(
             f"ccdVisit {visit.visit.ccd_visit_id} has no PSF or no usable pixel; nothing can be "
@@ -102,7 +103,7 @@ def inject(
 def _galaxies(visit: Exposure, peak: float) -> NDArray[np.int32]:
     """Label the regions of light that is more extended than the PSF; 0 elsewhere."""
     detected = (visit.mask & int(Mask.DETECTED)) != 0
-    detected &= (visit.mask & int(Mask.SAT)) == 0
+    saturated = (visit.mask & int(Mask.SAT)) != 0
     labels, n = ndimage.label(detected)
     index = np.arange(1, n + 1)
     if not n:
@@ -110,6 +111,8 @@ def _galaxies(visit: Exposure, peak: float) -> NDArray[np.int32]:
     total = ndimage.sum_labels(visit.image, labels, index)
     highest = ndimage.maximum(visit.image, labels, index)
     extended = (total > 0) & (highest < _EXTENDED * peak * total)
+    # A saturated star has no peak.
+    extended &= ~ndimage.maximum(saturated, labels, index).astype(bool)
     keep = np.concatenate([[False], extended])
     return np.where(keep[labels], labels, 0).astype(np.int32)
 

@@ -54,3 +54,10 @@ class Effects:
 
 
 NOT_SIMULATED = tuple(f.name for f in fields(Effects))[-9:]  # from gain_drift on
+_UPSETS = ("dead_amplifier",)  # what befalls a camera, not what it is like
+
+
+def everything() -> Effects:
+    """All effects that this version of the simulator has, upsets apart."""
+    off = {*NOT_SIMULATED, *_UPSETS}
+    return Effects(**{f.name: f.name not in off for f in fields(Effects)})

@@ -2,9 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,26 @@ def prepare(tier: Tier | str, seed: int) -> Survey:
         visits=visits,
         sky=build(tier, seed, visits),
     )
+
+
+@lru_cache(maxsize=1)
+def _prepared(tier: Tier, seed: int) -> Survey:
+    return prepare(tier, seed)
+
+
+def _write_frame(
+    tier: Tier, seed: int, place: tuple[int, int], dataset: Path, truth_directory: Path
+) -> None:
+    """Write the raw frame and the cosmic rays of a visit (its place in the plan) and detector.
+
+    Everything random is drawn by seed and visit, so it is all one which process does it.
+    """
+    survey = _prepared(tier, seed)
+    visit, detector = survey.visits[place[0]], survey.detectors[place[1]]
+    raw, hits = snaps(survey, visit, detector, observe(survey.sky, visit, detector))
+    name = f"{visit.visit_id}-{detector.number}"
+    truth.write_pixels(truth_directory / "cosmic_rays" / f"{name}.parquet", hits)
+    frames.write_visit(dataset / "raw" / f"{name}.fits", visit, detector, raw)
 
 
 @lru_cache(maxsize=8)
@@ -210,6 +232,7 @@ def simulate(
     seed: int,
     progress: Progress | None = None,
     nights: Collection[int] | None = None,
+    workers: int = 1,
 ) -> Summary:
     """Simulate a survey into a data set, with its truth elsewhere.
 
@@ -220,7 +243,7 @@ def simulate(
     truth_directory : Path
         Gets the truth of the whole survey, whatever ``nights`` says.
     tier : Tier or str
-        ``smoke`` or ``demo``, or a configuration of one's own.
+        ``smoke``, ``demo`` or ``year``, or a configuration of one's own.
     seed : int
         The same seed gives the same bytes.
     progress : callable, optional
@@ -229,6 +252,8 @@ def simulate(
         Which nights to write: 0 is the template season with the calibration frames, the nights of
         the survey count from 1. Default: all. Frames that are there are kept, so that a survey can
         be written night by night, and a broken run be continued.
+    workers : int
+        Processes that write frames.
 
     Raises
     ------
@@ -259,20 +284,19 @@ def simulate(
     scenes = [observe(survey.sky, v, d) for v, d in pairs]
     stars, rows = _write_truth(survey, dataset, truth_directory, pairs, scenes)
     calibration = _calibration(survey, dataset / "calibration", advance) if 0 in wanted else 0
-    written = kept = 0
-    for (visit, detector), scene in zip(pairs, scenes, strict=True):
-        if visit.night not in wanted:
-            continue
-        name = f"{visit.visit_id}-{detector.number}"
-        advance(f"visit {visit.visit_id} {visit.band}")
-        path = dataset / "raw" / f"{name}.fits"
-        if path.exists():
-            kept += 1
-            continue
-        raw, hits = snaps(survey, visit, detector, scene)
-        truth.write_pixels(truth_directory / "cosmic_rays" / f"{name}.parquet", hits)
-        frames.write_visit(path, visit, detector, raw)
-        written += 1
+    todo = []
+    kept = 0
+    for number, visit in enumerate(survey.visits):
+        for place, detector in enumerate(survey.detectors):
+            if visit.night not in wanted:
+                continue
+            if (dataset / "raw" / f"{visit.visit_id}-{detector.number}.fits").exists():
+                advance(f"visit {visit.visit_id} {visit.band}")
+                kept += 1
+            else:
+                todo.append((number, place))
+    for number, _ in _written(survey, todo, dataset, truth_directory, workers):
+        advance(f"visit {survey.visits[number].visit_id} {survey.visits[number].band}")
     if progress is not None:
         progress(total, total, "done")
     kinds, numbers = np.unique(survey.sky.kind, return_counts=True)
@@ -281,7 +305,7 @@ def simulate(
         tier=survey.tier.name,
         seed=seed,
         visits=len(survey.visits),
-        frames_written=written,
+        frames_written=len(todo),
         frames_kept=kept,
         calibration_frames=calibration,
         reference_stars=stars,
@@ -289,6 +313,27 @@ def simulate(
         true_sources=rows,
         cpu_seconds=time.process_time() - start,
     )
+
+
+def _written(
+    survey: Survey,
+    todo: list[tuple[int, int]],
+    dataset: Path,
+    truth_directory: Path,
+    workers: int,
+) -> Iterator[tuple[int, int]]:
+    """Write frames, here or in other processes; yields each once it is written or in work."""
+    fixed = survey.tier, survey.seed
+    if workers == 1:
+        for place in todo:
+            yield place
+            _write_frame(*fixed, place, dataset, truth_directory)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        work = [pool.submit(_write_frame, *fixed, p, dataset, truth_directory) for p in todo]
+        for place, future in zip(todo, work, strict=True):
+            future.result()
+            yield place
 
 
 def _write_truth(

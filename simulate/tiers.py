@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from simulate.effects import Effects
+from simulate.effects import Effects, everything
 from skyledger.errors import UsageError
 
 FIELD = (229.4, -15.1)  # RA, Dec: ecliptic latitude +3, Galactic latitude +35 degrees
@@ -139,7 +139,50 @@ DEMO = Tier(
     flats=5,
 )
 
-TIERS = {tier.name: tier for tier in (SMOKE, DEMO)}
+# Two visits of each pair of bands half an hour apart; a month of dense nights, then every other
+# night until the field sets in the evening, and a week in the second year.
+_PAIRS = (("g", "r"), ("r", "i"), ("z", "y"), ("u",))
+_DENSE = (0, 1, 3, 5, 8, 10, 12, 15, 17, 19, 22, 24, 27, 29)
+_SPARSE = tuple(range(33, 85, 2))
+_SECOND_YEAR = (366, 369, 372, 376, 380, 385, 390, 395)
+
+YEAR = Tier(
+    name="year",
+    detectors_a_side=2,
+    detector_size=1024,
+    bands=("u", "g", "r", "i", "z", "y"),
+    cadence=Cadence(
+        template_visits=10,
+        nights=(*_DENSE, *_SPARSE, *_SECOND_YEAR),
+        blocks=tuple((pair, pair) for pair in _PAIRS),
+        rotation_spread=45.0,
+    ),
+    # Numbers of the whole camera, 49 square arcminutes.
+    sky=Sky(
+        stars=14.3,
+        galaxies=41.0,
+        bright=(10.5, 11.2, 11.8),
+        fast_stars=12,
+        near_stars=12,
+        rr_lyrae=15,
+        eclipsing=15,
+        miras=9,
+        flares=1,
+        agn=6,
+        microlenses=20,
+        supernovae_on_hosts=60,
+        supernovae_hostless=20,
+        asteroids_per_night=1,
+        blends=60,
+        low_surface_brightness=10,
+    ),
+    biases=10,
+    darks=10,
+    flats=5,
+    effects=everything(),
+)
+
+TIERS = {tier.name: tier for tier in (SMOKE, DEMO, YEAR)}
 
 
 def tier_named(name: str) -> Tier:
