@@ -30,6 +30,7 @@ def _bar(figure: Figure) -> str:
 def show(verdict: Verdict, console: Console) -> None:
     """Print the figures as one table, and the steps that are missing."""
     table = Table("figure", "value", "meant", "", "of", "", show_edge=False)
+    table.columns[0].no_wrap = True
     table.columns[1].justify = table.columns[4].justify = "right"
     for figure in verdict.figures:
         value = "-" if figure.value is None else f"{figure.value:.4g}"

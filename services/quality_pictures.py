@@ -89,8 +89,13 @@ def kernel(axes: Axes, subtracted: Difference) -> None:
     """Draw the matching kernel at the middle and the corners of the detector."""
     ny, nx = subtracted.exposure.shape
     places = [(0.1, 0.9), (0.9, 0.9), (0.5, 0.5), (0.1, 0.1), (0.9, 0.1)]
-    images = [subtracted.kernel.image(f * nx, g * ny) for f, g in places]
-    side = images[0].shape[0]
+    size, half = 64, 12
+    middle = slice(size // 2 - half, size // 2 + half + 1)
+    images = []
+    for f, g in places:
+        waves = subtracted.kernel.transform(f * nx, g * ny, size)
+        images.append(np.fft.fftshift(np.fft.irfft2(waves, (size, size)))[middle, middle])
+    side = 2 * half + 1
     board = np.full((3 * side + 2, 3 * side + 2), np.nan)
     for image, (f, g) in zip(images, places, strict=True):
         row, column = (int(np.rint(v * 2)) * (side + 1) for v in (g, f))
