@@ -275,13 +275,13 @@ def _between(levels: NDArray[Any], at: NDArray[np.float64]) -> FloatImage:
 def _stars(
     smooth: FloatImage, sigma: FloatImage, width: float, usable: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Peaks of signal-to-noise 20 to 2000 with no unusable pixel near, spread over the detector."""
+    """Peaks of S/N 20 to 20,000 with no unusable pixel near, spread over the detector."""
     # Noise of an image smoothed by a Gaussian: 1 / (2 sqrt(pi) width) of the pixel's.
     significance = smooth / sigma
     significance *= np.float32(2 * np.sqrt(np.pi) * width)
     reach = int(np.ceil(2 * width))
     clean = spread((~usable).astype(np.int32), 1, reach) == 0
-    y, x = np.nonzero(_peaks(significance, clean, reach, 20.0, 2000.0))
+    y, x = np.nonzero(_peaks(significance, clean, reach, 20.0, 20_000.0))
     brightest = np.argsort(-significance[y, x])
     y, x = y[brightest], x[brightest]
     ny, nx = smooth.shape
@@ -371,6 +371,12 @@ def _blank(model: FloatImage, variance: FloatImage, good: NDArray[np.bool_]) -> 
     return np.asarray(good & (depth < limit))
 
 
+def _level(values: NDArray[np.floating[Any]]) -> float:
+    """Mean without what is off by 4 sigma; the median of counts lies below their mean."""
+    off = np.abs(values - np.median(values[::3]))
+    return float(np.mean(values[off < 4 * 1.4826 * np.median(off[::3])]))
+
+
 def _sky_left(image: FloatImage, blank: NDArray[np.bool_]) -> FloatImage:
     """Plane of what sky is left, shape (ny, nx).
 
@@ -382,8 +388,7 @@ def _sky_left(image: FloatImage, blank: NDArray[np.bool_]) -> FloatImage:
         for column in np.array_split(np.arange(nx), 6):
             cut = slice(row[0], row[-1] + 1), slice(column[0], column[-1] + 1)
             if blank[cut].sum() > 100:
-                middle = np.median(image[cut][blank[cut]][::3])
-                points.append((row.mean(), column.mean(), middle))
+                points.append((row.mean(), column.mean(), _level(image[cut][blank[cut]])))
     if len(points) < 12:
         level = np.median(image[blank]) if blank.any() else 0.0
         return np.full(image.shape, level, np.float32)

@@ -87,7 +87,11 @@ def test_differences_from_it_are_white_and_static_stars_vanish(scene):
     assert abs(np.std(ratio[blank]) - 1) < 0.03
     for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (0, 4)):
         assert abs(correlation(ratio, blank, dy, dx)) < 0.02, (dy, dx)
-    assert np.abs(made.score[good]).max() < 5.5
+    # Of 120 stars none is left; a bright one beyond the border, which no stamp holds, may be.
+    x, y = np.rint(scene.star_pixels[:, :2].T).astype(int)
+    inside = (x > 8) & (x < good.shape[1] - 8) & (y > 8) & (y < good.shape[0] - 8)
+    assert np.abs(made.score[y[inside], x[inside]]).max() < 4.5
+    assert np.abs(made.score[good]).max() < 6.5
     # What is masked is masked for saturated stars, not for the border.
     away = (made.exposure.mask & int(Mask.SAT)) == 0
     assert good[away].mean() > 0.98
