@@ -73,6 +73,7 @@ class VisitInfo:
     boresight_decl: float
     rotation: float  # position angle of the detector's +y, North through East
     is_template: bool  # belongs to the template season
+    dark_share: float = 0.0  # of the time from opening to the last closing: between the snaps
 
     def mid_tai_at(
         self, x: NDArray[np.float64], y: NDArray[np.float64], shape: tuple[int, int]

@@ -5,6 +5,7 @@ from astropy import units
 from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 
+from processing.compiled import compiled
 from processing.exposure import Exposure, Mask
 from processing.psf_core import SplinePsf, forced_flux, spline_psf
 from skyledger.dictionary import flag_bit
@@ -126,20 +127,30 @@ def mask_flags(
     names: dict[str, Mask],
 ) -> NDArray[np.int64]:
     """Set flags for mask planes found within ``reach`` pixels of each position, shape (n,)."""
-    bits = {flag_bit(relation, name): int(plane) for name, plane in names.items()}
+    found = np.zeros(len(x), np.int64)
+    _mask_around(mask, np.rint(x).astype(np.int64), np.rint(y).astype(np.int64), reach, found)
     flags = np.zeros(len(x), np.int64)
-    ny, nx = mask.shape
-    columns, rows = np.rint(x).astype(int), np.rint(y).astype(int)
-    for k, (column, row) in enumerate(zip(columns, rows, strict=True)):
-        box = mask[
-            max(0, row - reach) : min(ny, row + reach + 1),
-            max(0, column - reach) : min(nx, column + reach + 1),
-        ]
-        found = int(np.bitwise_or.reduce(box, axis=None))
-        for bit, plane in bits.items():
-            if found & plane:
-                flags[k] |= 1 << bit
+    for name, plane in names.items():
+        flags |= np.where(found & int(plane), 1 << flag_bit(relation, name), 0)
     return flags
+
+
+@compiled
+def _mask_around(
+    mask: NDArray[np.int32],
+    columns: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    reach: int,
+    found: NDArray[np.int64],
+) -> None:
+    ny, nx = mask.shape
+    for k in range(columns.size):
+        value = np.int32(0)
+        for i in range(max(0, rows[k] - reach), min(ny, rows[k] + reach + 1)):
+            line = mask[i, max(0, columns[k] - reach) : min(nx, columns[k] + reach + 1)]
+            for j in range(line.size):
+                value |= line[j]
+        found[k] = value
 
 
 def _ahead(exposure: Exposure, ra: FloatArray, decl: FloatArray) -> NDArray[np.bool_]:

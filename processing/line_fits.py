@@ -1,9 +1,10 @@
 """Trails and dipoles: sources that one PSF does not describe.
 
-A trail is the PSF spread evenly along a line, a dipole two PSFs of opposite sign. Both are fitted
-by damped least squares (Levenberg-Marquardt) with analytic slopes in the pixel frame and then
-turned to the sky. Direction of motion along a trail is not part of the model. DPDD Table 1, trail
-and dip columns; L1DB-10, L1DB-11.
+A trail is the PSF spread evenly along a line, without its middle where a visit of two snaps was
+dark between them; a dipole is two PSFs of opposite sign. Both are fitted by damped least squares
+(Levenberg-Marquardt) with analytic slopes in the pixel frame and then turned to the sky. Direction
+of motion along a trail is not part of the model. DPDD Table 1, trail and dip columns; L1DB-10,
+L1DB-11.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from processing.compiled import compiled
 from processing.geometry import LocalSky, bearing, moved, packed
-from processing.psf_core import SplinePsf, local_stamp, model_variance, render
+from processing.psf_core import SplinePsf, cut_out, ln_variances
+from processing.psf_spline import Stamp, render_slopes, stamp_at
 
 FloatArray = NDArray[np.float64]
 TRAIL, DIPOLE = 0, 1
@@ -63,6 +65,7 @@ def fit_lines(
     point: FloatArray,
     radius: NDArray[np.int64],
     electrons_per_unit: float,
+    dark: float = 0.0,
 ) -> LineFits:
     """Fit trails or dipoles.
 
@@ -78,14 +81,17 @@ def fit_lines(
         Flux, x, y of the point-source fit, to compare with; also the middle of the box.
     radius : int array, shape (n,) [pixel]
         Half-width of the box.
+    dark : float
+        Share of the time from the first opening of the shutter to its last closing that lies
+        between the snaps: that share of a trail, in its middle, has no light.
     """
     n, k = start.shape
     values, covariance = start.astype(np.float64).copy(), np.zeros((n, k, k))
     numbers = np.zeros((n, 6))
     _fit_lines(
-        kind, image, variance, usable, psf.coefficients, psf.order, psf.x0, psf.y0, psf.scale,
-        1.0 / electrons_per_unit, point.astype(np.float64), radius.astype(np.int64), values,
-        covariance, numbers,
+        kind, dark, image, variance, usable, psf.coefficients, psf.order, psf.x0, psf.y0,
+        psf.scale, psf.radius, 1.0 / electrons_per_unit, point.astype(np.float64),
+        radius.astype(np.int64), values, covariance, numbers,
     )  # fmt: skip
     return LineFits(
         values, covariance, numbers[:, 0], numbers[:, 1], numbers[:, 2].astype(np.int64),
@@ -139,109 +145,136 @@ def _polar(arm: FloatArray, period: float) -> tuple[FloatArray, FloatArray, Floa
 
 
 @compiled
-def _model(
-    kind: int,
-    stamp: FloatArray,
-    p: FloatArray,
-    column: int,
-    row: int,
-    radius: int,
-    model: FloatArray,
-    slopes: FloatArray,
-    work: FloatArray,
+def _add(
+    stamp: Stamp, x: float, y: float, share: float, t: float, into: Stamp, boxes: Stamp, work: Stamp
 ) -> None:
-    """Model and its derivatives over the box around (column, row)."""
-    size = 2 * radius + 1
-    value, gx, gy = work[0], work[1], work[2]
-    model[:] = 0
+    """Add ``share`` of a PSF at (x, y) of a box, and its slopes, to ``into`` (3 or 5, n, n).
+
+    Of five arrays the last two get the slopes once more, multiplied by ``t``.
+    """
+    size, n = boxes.shape[1], into.shape[1]
+    column, row = int(np.rint(x)), int(np.rint(y))
+    render_slopes(stamp, x - column, y - row, boxes[0], boxes[1], boxes[2], work)
+    left, top = column - size // 2, row - size // 2
+    low, high = max(0, -left), min(size, n - left)
+    if low >= high:
+        return
+    for a in range(into.shape[0]):
+        part = np.float32(share if a < 3 else share * t)
+        box = boxes[a if a < 3 else a - 2]
+        for i in range(max(0, -top), min(size, n - top)):
+            line, value = into[a, top + i, left + low : left + high], box[i, low:high]
+            for j in range(line.size):
+                line[j] += part * value[j]
+
+
+@compiled
+def _trail(
+    stamp: Stamp, dark: float, p: FloatArray, column: int, row: int, model: Stamp, slopes: Stamp,
+    boxes: Stamp, work: Stamp,
+) -> None:  # fmt: skip
+    """Trail and its derivatives over the box around (column, row)."""
+    radius = model.shape[0] // 2
     slopes[:] = 0
-    if kind == 0:
-        # Midpoints of pieces of half a pixel: the PSF is smooth on that scale.
-        n = 4 + int(4 * np.hypot(p[3], p[4]))
-        for k in range(n):
-            t = (2 * k + 1) / n - 1
-            render(
-                stamp, p[1] + t * p[3] - column, p[2] + t * p[4] - row, radius, value, gx, gy,
-                slopes=True,
-            )  # fmt: skip
-            for i in range(size):
-                for j in range(size):
-                    slopes[0, i, j] += value[i, j] / n
-                    slopes[1, i, j] += p[0] * gx[i, j] / n
-                    slopes[2, i, j] += p[0] * gy[i, j] / n
-                    slopes[3, i, j] += p[0] * t * gx[i, j] / n
-                    slopes[4, i, j] += p[0] * t * gy[i, j] / n
-        for i in range(size):
-            for j in range(size):
-                model[i, j] = p[0] * slopes[0, i, j]
-    else:
-        for k in range(2):
-            flux = p[3 * k]
-            render(
-                stamp, p[3 * k + 1] - column, p[3 * k + 2] - row, radius, value, gx, gy,
-                slopes=True,
-            )  # fmt: skip
-            for i in range(size):
-                for j in range(size):
-                    slopes[3 * k, i, j] = value[i, j]
-                    slopes[3 * k + 1, i, j] = flux * gx[i, j]
-                    slopes[3 * k + 2, i, j] = flux * gy[i, j]
-                    model[i, j] += flux * value[i, j]
+    # Gauss's rule of three points on pieces of at most two pixels: the PSF is smooth on that scale.
+    pieces = 1 + int(np.hypot(p[3], p[4]) * (1 - dark) / 2)
+    width = (1 - dark) / pieces
+    for side in (-1.0, 1.0):
+        for piece in range(pieces):
+            for k in range(3):
+                t = side * (dark + width * (piece + 0.5 + np.sqrt(0.15) * (k - 1)))
+                share = (4 / 9 if k == 1 else 5 / 18) / (2 * pieces)
+                x, y = p[1] + t * p[3] - column + radius, p[2] + t * p[4] - row + radius
+                _add(stamp, x, y, share, t, slopes, boxes, work)
+    flux = np.float32(p[0])
+    for i in range(model.shape[0]):
+        for j in range(model.shape[1]):
+            model[i, j] = flux * slopes[0, i, j]
+            for a in range(1, 5):
+                slopes[a, i, j] *= flux
+
+
+@compiled
+def _dipole(
+    stamp: Stamp, p: FloatArray, column: int, row: int, model: Stamp, slopes: Stamp, boxes: Stamp,
+    work: Stamp,
+) -> None:  # fmt: skip
+    """Dipole and its derivatives over the box around (column, row)."""
+    radius = model.shape[0] // 2
+    slopes[:] = 0
+    for k in (0, 3):
+        x, y = p[k + 1] - column + radius, p[k + 2] - row + radius
+        _add(stamp, x, y, 1.0, 0.0, slopes[k : k + 3], boxes, work)
+    first, second = np.float32(p[0]), np.float32(p[3])
+    for i in range(model.shape[0]):
+        for j in range(model.shape[1]):
+            model[i, j] = first * slopes[0, i, j] + second * slopes[3, i, j]
+            slopes[1, i, j] *= first
+            slopes[2, i, j] *= first
+            slopes[4, i, j] *= second
+            slopes[5, i, j] *= second
 
 
 @compiled
 def _likelihood(
-    image: NDArray[np.float32],
-    variance: NDArray[np.float32],
-    usable: NDArray[np.bool_],
-    column: int,
-    row: int,
-    radius: int,
+    data: Stamp,
+    noise: Stamp,
+    use: Stamp,
     per_unit: float,
-    model: FloatArray,
-    slopes: FloatArray,
+    model: Stamp,
+    slopes: Stamp,
+    weight: Stamp,
     normal: FloatArray,
     right: FloatArray,
-) -> tuple[float, float, int]:
-    """Chi-square, sum of ln 2 pi var and pixel count; fills the normal equations."""
-    ny, nx = image.shape
-    k = right.size
+) -> tuple[float, float]:
+    """Chi-square and sum of ln 2 pi var; fills the normal equations.
+
+    Sums along a row are float32, sums of rows float64.
+    """
+    k, n = right.size, model.shape[0]
+    gain, least = np.float32(per_unit), np.float32(0.2)
     normal[:] = 0
     right[:] = 0
-    chi2 = ln_var = 0.0
-    n = 0
-    for i in range(max(0, radius - row), min(2 * radius + 1, ny + radius - row)):
-        for j in range(max(0, radius - column), min(2 * radius + 1, nx + radius - column)):
-            r, c = row - radius + i, column - radius + j
-            if not usable[r, c]:
-                continue
-            var = model_variance(variance[r, c], model[i, j], per_unit)
-            residual = image[r, c] - model[i, j]
-            chi2 += residual * residual / var
-            ln_var += np.log(2 * np.pi * var)
-            n += 1
-            for a in range(k):
-                weighted = slopes[a, i, j] / var
-                right[a] += weighted * residual
-                for b in range(a + 1):
-                    normal[a, b] += weighted * slopes[b, i, j]
+    chi2, zero = 0.0, np.float32(0)
+    for i in range(n):
+        d, v, u, m, w = data[i], noise[i], use[i], model[i], weight[i]
+        row_sum = zero
+        for j in range(n):
+            w[j] = u[j] / max(v[j] + gain * m[j], least * v[j])
+            residual = d[j] - m[j]
+            row_sum += w[j] * residual * residual
+        chi2 += float(row_sum)
+        for a in range(k):
+            first = slopes[a, i]
+            row_sum = zero
+            for j in range(n):
+                row_sum += w[j] * first[j] * (d[j] - m[j])
+            right[a] += row_sum
+            for b in range(a + 1):
+                second = slopes[b, i]
+                row_sum = zero
+                for j in range(n):
+                    row_sum += w[j] * first[j] * second[j]
+                normal[a, b] += row_sum
     for a in range(k):
         for b in range(a):
             normal[b, a] = normal[a, b]
-    return chi2, ln_var, n
+    return chi2, ln_variances(noise, use, model, 1.0, per_unit)
 
 
 @compiled
 def _fit_lines(
     kind: int,
+    dark: float,
     image: NDArray[np.float32],
     variance: NDArray[np.float32],
     usable: NDArray[np.bool_],
-    coefficients: FloatArray,
+    coefficients: Stamp,
     order: int,
     x0: float,
     y0: float,
     scale: float,
+    psf_radius: int,
     per_unit: float,
     points: FloatArray,
     radii: NDArray[np.int64],
@@ -249,26 +282,28 @@ def _fit_lines(
     covariance: FloatArray,
     numbers: FloatArray,
 ) -> None:
-    k = values.shape[1]
+    k, m, width = values.shape[1], coefficients.shape[1], 2 * psf_radius + 1
+    stamp = np.empty((m, m), np.float32)
+    boxes, work = (
+        np.empty((3, width, width), np.float32),
+        np.empty((2, width + 5, width), np.float32),
+    )
     for s in range(len(values)):
         radius = radii[s]
         size = 2 * radius + 1
         column, row = int(np.rint(points[s, 1])), int(np.rint(points[s, 2]))
-        stamp = local_stamp(
-            coefficients, order, (points[s, 1] - x0) / scale, (points[s, 2] - y0) / scale
+        stamp_at(
+            coefficients, order, (points[s, 1] - x0) / scale, (points[s, 2] - y0) / scale, stamp
         )
-        model, slopes = np.empty((size, size)), np.empty((k, size, size))
-        work = np.empty((3, size, size))
+        pixels = np.empty((5, size, size), np.float32)
+        data, noise, use, model, weight = pixels[0], pixels[1], pixels[2], pixels[3], pixels[4]
+        n = cut_out(image, variance, usable, row, column, radius, data, noise, use)
+        slopes = np.zeros((k, size, size), np.float32)
         normal, right = np.zeros((k, k)), np.zeros(k)
-        render(
-            stamp, points[s, 1] - column, points[s, 2] - row, radius, model, model, model,
-            slopes=False,
-        )  # fmt: skip
-        model *= points[s, 0]
-        slopes[:] = 0
-        chi2, ln_var, n = _likelihood(
-            image, variance, usable, column, row, radius, per_unit, model, slopes, normal, right
-        )
+        x, y = points[s, 1] - column + radius, points[s, 2] - row + radius
+        _add(stamp, x, y, points[s, 0], 0.0, slopes[:3], boxes, work)
+        model[:] = slopes[0]
+        chi2, ln_var = _likelihood(data, noise, use, per_unit, model, slopes, weight, normal, right)
         numbers[s, 4], numbers[s, 5], numbers[s, 2] = chi2, -0.5 * (chi2 + ln_var), n
         if n <= k:
             continue
@@ -276,21 +311,23 @@ def _fit_lines(
         trial = p.copy()
         kept_normal, kept_right = normal.copy(), right.copy()
         best, damping, good = -np.inf, 1e-2, False
-        for _ in range(50):
+        for _ in range(60):
             inside = True
             for index in range(1, k, 3):
-                if kind == 0 and index > 1:
+                if kind == TRAIL and index > 1:
                     break
                 inside &= abs(trial[index] - column) < radius
                 inside &= abs(trial[index + 1] - row) < radius
-            if kind == 0:
+            if kind == TRAIL:
                 inside &= np.hypot(trial[3], trial[4]) < 1.2 * radius
             if inside:
-                _model(kind, stamp, trial, column, row, radius, model, slopes, work)
-                chi2, ln_var, n = _likelihood(
-                    image, variance, usable, column, row, radius, per_unit, model, slopes,
-                    normal, right,
-                )  # fmt: skip
+                if kind == TRAIL:
+                    _trail(stamp, dark, trial, column, row, model, slopes, boxes, work)
+                else:
+                    _dipole(stamp, trial, column, row, model, slopes, boxes, work)
+                chi2, ln_var = _likelihood(
+                    data, noise, use, per_unit, model, slopes, weight, normal, right
+                )
                 ln_likelihood = -0.5 * (chi2 + ln_var)
             else:
                 ln_likelihood = -np.inf
@@ -301,10 +338,11 @@ def _fit_lines(
                 kept_normal[:] = normal
                 kept_right[:] = right
                 numbers[s, 0], numbers[s, 1] = chi2, ln_likelihood
-                damping = max(0.2 * damping, 1e-7)
-                if gain < 1e-3:
+                # A small gain means a maximum only if the step was not held back.
+                if gain < 1e-3 and damping < 0.1:
                     good = True
                     break
+                damping = max(0.2 * damping, 1e-7)
             else:
                 damping *= 6
                 if damping > 1e6:

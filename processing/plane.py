@@ -23,6 +23,7 @@ class Plane:
     usable: BoolArray
     psf: SplinePsf
     per_unit: float  # electrons per nJy
+    dark: float = 0.0  # share of the visit's time between its snaps
     x0: int = 0
     y0: int = 0
 
@@ -38,6 +39,7 @@ class Plane:
             usable,
             spline_psf(exposure.psf, exposure.shape),
             exposure.electrons_per_unit,
+            exposure.visit.dark_share,
         )
 
     def without(self, siblings: FloatArray, x: float, y: float, reach: int) -> "Plane":
@@ -69,7 +71,7 @@ class Plane:
         """Fit trails or dipoles: :func:`processing.line_fits.fit_lines`."""
         return line_fits.fit_lines(
             kind, self.image, self.variance, self.usable, self.psf, start, point, radius,
-            self.per_unit,
+            self.per_unit, self.dark,
         )  # fmt: skip
 
 

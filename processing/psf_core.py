@@ -1,9 +1,9 @@
 """The PSF core: one renderer of the PSF at any position, shared by all point-source fits.
 
 A PSF sampled on the detector's pixels is turned into quintic B-spline coefficients, whose
-polynomial over the detector is kept. Shifting it by a fraction of a pixel is then a separable
-sum over 6 x 6 coefficients with exact derivatives. For a Moffat profile (beta 3) of 2.5, 3 and
-4 pixels FWHM the error is below 0.3, 0.2 and 0.05 % of its peak (proven in the tests).
+polynomial over the detector is kept (:mod:`processing.psf_spline` evaluates them). For a Moffat
+profile (beta 3) of 2.5, 3 and 4 pixels FWHM the error is below 0.3, 0.2 and 0.05 % of its peak
+(proven in the tests).
 
 Fits use maximum likelihood with the *model's* variance, never the noisy pixel's; covariances are
 those of the pixels in use. DPDD section 2.1 and Table 1 (ps columns); DIA-10, DIA-19.
@@ -19,9 +19,9 @@ from scipy.ndimage import spline_filter
 from processing.compiled import compiled
 from processing.exposure import Psf
 from processing.psf import PsfModel, fwhm
+from processing.psf_spline import PAD, REACH, Stamp, render, render_slopes, stamp_at
 
 FloatArray = NDArray[np.float64]
-_PAD = 6  # zeros around the stamp: room for the 6 taps and for shifts during a fit
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class SplinePsf:
 
     Attributes
     ----------
-    coefficients : array, shape (n_terms, m, m)
-        Spline coefficients of each polynomial term, m odd; terms 1, u, v, u^2, uv, v^2 ...
+    coefficients : float32 array, shape (n_terms, m, m)
+        Spline coefficients of each polynomial term; terms 1, u, v, u^2, uv, v^2 ...; m is that
+        of a box of the ``radius`` and the padding of :mod:`processing.psf_spline`.
     order : int
         Order of the polynomial in u = (x - x0) / scale, v = (y - y0) / scale.
     x0, y0, scale : float [pixel]
@@ -42,7 +43,7 @@ class SplinePsf:
         Full width at half maximum at the centre.
     """
 
-    coefficients: FloatArray
+    coefficients: Stamp
     order: int
     x0: float
     y0: float
@@ -56,11 +57,20 @@ class SplinePsf:
         It is centred on the middle pixel or, if ``exact``, as it falls on the pixels around
         the one nearest to (x, y).
         """
+        shift = (x - round(x), y - round(y)) if exact else (0.0, 0.0)
+        stamp = self.images(np.array([x]), np.array([y]), np.array([shift]))[0]
+        return np.asarray(stamp, np.float64)
+
+    def images(self, x: FloatArray, y: FloatArray, shift: FloatArray | None = None) -> Stamp:
+        """PSFs at n positions, shape (n, 2 radius + 1, 2 radius + 1).
+
+        Each is centred on the middle pixel, or off it by ``shift`` (n, 2), at most 3.5 pixels.
+        """
         size = 2 * self.radius + 1
-        out = np.zeros((size, size))
-        stamp = local_stamp(self.coefficients, self.order, *self._uv(x, y))
-        dx, dy = (x - round(x), y - round(y)) if exact else (0.0, 0.0)
-        render(stamp, dx, dy, self.radius, out, out, out, slopes=False)
+        out = np.empty((len(x), size, size), np.float32)
+        moved = np.zeros((len(x), 2)) if shift is None else np.asarray(shift, float)
+        u, v = (np.asarray(x) - self.x0) / self.scale, (np.asarray(y) - self.y0) / self.scale
+        _images(self.coefficients, self.order, u, v, moved, out)
         return out
 
     def slopes(self, x: float, y: float) -> FloatArray:
@@ -68,14 +78,13 @@ class SplinePsf:
 
         Shape (3, 2 radius + 1, 2 radius + 1).
         """
-        size = 2 * self.radius + 1
-        out = np.zeros((3, size, size))
-        stamp = local_stamp(self.coefficients, self.order, *self._uv(x, y))
-        render(stamp, x - round(x), y - round(y), self.radius, out[0], out[1], out[2], slopes=True)
-        return out
-
-    def _uv(self, x: float, y: float) -> tuple[float, float]:
-        return (x - self.x0) / self.scale, (y - self.y0) / self.scale
+        size, m = 2 * self.radius + 1, self.coefficients.shape[1]
+        out, stamp = np.empty((3, size, size), np.float32), np.empty((m, m), np.float32)
+        u, v = (x - self.x0) / self.scale, (y - self.y0) / self.scale
+        stamp_at(self.coefficients, self.order, u, v, stamp)
+        work = np.empty((2, size + 5, size), np.float32)
+        render_slopes(stamp, x - round(x), y - round(y), out[0], out[1], out[2], work)
+        return np.asarray(out, np.float64)
 
 
 @dataclass(frozen=True)
@@ -103,157 +112,119 @@ def spline_psf(psf: Psf, shape: tuple[int, int]) -> SplinePsf:
     detector and approximated by polynomials of order 2.
     """
     model = psf if isinstance(psf, PsfModel) else PsfModel.sampled(psf, shape)
-    padded = np.pad(model.coefficients, ((0, 0), (_PAD, _PAD), (_PAD, _PAD)))
+    padded = np.pad(model.coefficients, ((0, 0), (PAD, PAD), (PAD, PAD)))
     splines = np.stack([spline_filter(plane, order=5, output=np.float64) for plane in padded])
     x0, y0 = (shape[1] - 1) / 2, (shape[0] - 1) / 2
     width = fwhm(model.image(x0, y0))
     # Beyond 2.5 FWHM a pixel adds less than 0.1 % to the information on a faint source.
     radius = int(min(model.size // 2, max(6, np.ceil(2.5 * width))))
     cut = model.size // 2 - radius
-    splines = np.ascontiguousarray(splines[:, cut : -cut or None, cut : -cut or None])
+    splines = np.ascontiguousarray(splines[:, cut : -cut or None, cut : -cut or None], np.float32)
     return SplinePsf(splines, model.order, model.x0, model.y0, model.scale, radius, width)
 
 
 @compiled
-def spline_weights(t: float, value: FloatArray, slope: FloatArray) -> None:
-    """Weights of the 6 coefficients around a point ``t`` (0..1) past the third of them."""
-    for j in range(6):
-        s = t - (j - 2)
-        a = abs(s)
-        if a < 1:
-            value[j] = 0.55 + a * a * (-0.5 + a * a * (0.25 - a / 12))
-            d = a * (-1 + a * a * (1 - 5 * a / 12))
-        elif a < 2:
-            value[j] = 0.425 + a * (0.625 + a * (-1.75 + a * (1.25 + a * (-0.375 + a / 24))))
-            d = 0.625 + a * (-3.5 + a * (3.75 + a * (-1.5 + 5 * a / 24)))
-        elif a < 3:
-            value[j] = (3 - a) ** 5 / 120
-            d = -((3 - a) ** 4) / 24
-        else:
-            value[j] = 0.0
-            d = 0.0
-        slope[j] = d if s >= 0 else -d
-
-
-@compiled
-def local_stamp(coefficients: FloatArray, order: int, u: float, v: float) -> FloatArray:
-    """Spline coefficients at (u, v): the sum of the polynomial's terms."""
-    m = coefficients.shape[1]
-    stamp = np.zeros((m, m))
-    index = 0
-    for degree in range(order + 1):
-        for k in range(degree + 1):
-            term = u ** (degree - k) * v**k
-            plane = coefficients[index]
-            for i in range(m):
-                for j in range(m):
-                    stamp[i, j] += term * plane[i, j]
-            index += 1
-    return stamp
-
-
-@compiled
-def render(
-    stamp: FloatArray,
-    dx: float,
-    dy: float,
-    radius: int,
-    out: FloatArray,
-    out_dx: FloatArray,
-    out_dy: FloatArray,
-    slopes: bool,
+def _images(
+    coefficients: Stamp, order: int, u: FloatArray, v: FloatArray, shift: FloatArray, out: Stamp
 ) -> None:
-    """PSF centred at (dx, dy) from the middle of a box of 2 radius + 1 pixels, into ``out``.
-
-    With ``slopes`` the derivatives with respect to dx and dy fill ``out_dx`` and ``out_dy``.
-    """
-    m = stamp.shape[0]
-    centre = m // 2
-    size = 2 * radius + 1
-    wx, gx, wy, gy = np.empty(6), np.empty(6), np.empty(6), np.empty(6)
-    sx = int(np.floor(-dx))
-    sy = int(np.floor(-dy))
-    spline_weights(-dx - sx, wx, gx)
-    spline_weights(-dy - sy, wy, gy)
-    rows = size + 5
-    first_row = centre - radius + sy - 2
-    first_column = centre - radius + sx - 2
-    value = np.zeros((rows, size))
-    slope = np.zeros((rows, size))
-    # Columns of the box whose six coefficients all lie inside the stamp.
-    low = max(0, -first_column)
-    high = min(size, m - first_column - 5)
-    for r in range(rows):
-        row = first_row + r
-        if row < 0 or row >= m:
-            continue
-        for k in range(low, high):
-            c = first_column + k
-            value[r, k] = (
-                wx[0] * stamp[row, c]
-                + wx[1] * stamp[row, c + 1]
-                + wx[2] * stamp[row, c + 2]
-                + wx[3] * stamp[row, c + 3]
-                + wx[4] * stamp[row, c + 4]
-                + wx[5] * stamp[row, c + 5]
-            )
-        if slopes:
-            for k in range(low, high):
-                c = first_column + k
-                slope[r, k] = (
-                    gx[0] * stamp[row, c]
-                    + gx[1] * stamp[row, c + 1]
-                    + gx[2] * stamp[row, c + 2]
-                    + gx[3] * stamp[row, c + 3]
-                    + gx[4] * stamp[row, c + 4]
-                    + gx[5] * stamp[row, c + 5]
-                )
-    for r in range(size):
-        for k in range(size):
-            out[r, k] = (
-                wy[0] * value[r, k]
-                + wy[1] * value[r + 1, k]
-                + wy[2] * value[r + 2, k]
-                + wy[3] * value[r + 3, k]
-                + wy[4] * value[r + 4, k]
-                + wy[5] * value[r + 5, k]
-            )
-        if slopes:
-            for k in range(size):
-                # Moving the source by +dx moves the sampling point by -dx.
-                out_dx[r, k] = -(
-                    wy[0] * slope[r, k]
-                    + wy[1] * slope[r + 1, k]
-                    + wy[2] * slope[r + 2, k]
-                    + wy[3] * slope[r + 3, k]
-                    + wy[4] * slope[r + 4, k]
-                    + wy[5] * slope[r + 5, k]
-                )
-                out_dy[r, k] = -(
-                    gy[0] * value[r, k]
-                    + gy[1] * value[r + 1, k]
-                    + gy[2] * value[r + 2, k]
-                    + gy[3] * value[r + 3, k]
-                    + gy[4] * value[r + 4, k]
-                    + gy[5] * value[r + 5, k]
-                )
+    size, m = out.shape[1], coefficients.shape[1]
+    stamp, work = np.empty((m, m), np.float32), np.empty((2, size + 5, size), np.float32)
+    for s in range(u.size):
+        stamp_at(coefficients, order, u[s], v[s], stamp)
+        render(stamp, shift[s, 0], shift[s, 1], out[s], work)
 
 
 @compiled
-def model_variance(background: float, model: float, per_unit: float) -> float:
-    """Variance of a pixel: what is there without the source, and the source's own photons.
+def cut_out(
+    image: Stamp, variance: Stamp, usable: NDArray[np.bool_], row: int, column: int, radius: int,
+    data: Stamp, noise: Stamp, use: Stamp,
+) -> int:  # fmt: skip
+    """Copy a box out of an image; ``use`` is 1 where a pixel takes part. Return their number."""
+    ny, nx = image.shape
+    size = 2 * radius + 1
+    count = 0
+    for i in range(size):
+        r = row - radius + i
+        for j in range(size):
+            c = column - radius + j
+            if 0 <= r < ny and 0 <= c < nx and usable[r, c]:
+                data[i, j], noise[i, j], use[i, j] = image[r, c], variance[r, c], 1
+                count += 1
+            else:
+                data[i, j], noise[i, j], use[i, j] = 0, 1, 0
+    return count
 
+
+@compiled
+def _sums(
+    data: Stamp, noise: Stamp, use: Stamp, p: Stamp, px: Stamp, py: Stamp, flux: float,
+    per_unit: float, sums: FloatArray,
+) -> None:  # fmt: skip
+    """Sum the normal equations of (flux, x, y): lower triangle, right side, chi-square.
+
+    The variance is the model's: what is there without the source, and the source's own photons.
     A source that faded takes photons away; a fifth of the background is always left.
     """
-    return max(background + model * per_unit, 0.2 * background)
+    d, v, u, value = data.reshape(-1), noise.reshape(-1), use.reshape(-1), p.reshape(-1)
+    dx, dy = px.reshape(-1), py.reshape(-1)
+    f, gain = np.float32(flux), np.float32(flux * per_unit)
+    a00 = a10 = a11 = a20 = a21 = a22 = np.float32(0)
+    b0 = b1 = b2 = chi2 = np.float32(0)
+    for k in range(d.size):
+        w = u[k] / max(v[k] + gain * value[k], np.float32(0.2) * v[k])
+        residual = d[k] - f * value[k]
+        wp, wx, wy, wr = w * value[k], w * dx[k], w * dy[k], w * residual
+        a00 += wp * value[k]
+        a10 += wp * dx[k]
+        a11 += wx * dx[k]
+        a20 += wp * dy[k]
+        a21 += wx * dy[k]
+        a22 += wy * dy[k]
+        b0 += wr * value[k]
+        b1 += wr * dx[k]
+        b2 += wr * dy[k]
+        chi2 += wr * residual
+    sums[0], sums[1], sums[2] = a00, f * a10, f * f * a11
+    sums[3], sums[4], sums[5] = f * a20, f * f * a21, f * f * a22
+    sums[6], sums[7], sums[8], sums[9] = b0, f * b1, f * b2, chi2
+
+
+@compiled
+def _flux_alone(
+    data: Stamp, noise: Stamp, use: Stamp, p: Stamp, flux: float, per_unit: float
+) -> float:
+    """Flux at the given position, with the variance that ``flux`` implies; NaN if unknown."""
+    d, v, u, value = data.reshape(-1), noise.reshape(-1), use.reshape(-1), p.reshape(-1)
+    gain = np.float32(flux * per_unit)
+    up = down = np.float32(0)
+    for k in range(d.size):
+        wp = u[k] * value[k] / max(v[k] + gain * value[k], np.float32(0.2) * v[k])
+        up += wp * d[k]
+        down += wp * value[k]
+    return float(up / down) if down > 0 else np.nan
+
+
+@compiled
+def ln_variances(noise: Stamp, use: Stamp, p: Stamp, flux: float, per_unit: float) -> float:
+    """Sum of ln 2 pi variance over the pixels in use."""
+    v, u, value = noise.reshape(-1), use.reshape(-1), p.reshape(-1)
+    total, product = 0.0, 1.0
+    for k in range(v.size):
+        if u[k] > 0:
+            product *= 2 * np.pi * max(v[k] + flux * value[k] * per_unit, 0.2 * v[k])
+            # One logarithm for many factors.
+            if product > 1e200 or product < 1e-200:
+                total += np.log(product)
+                product = 1.0
+    return float(total + np.log(product))
 
 
 @compiled
 def _fit_points(
-    image: FloatArray,
-    variance: FloatArray,
+    image: Stamp,
+    variance: Stamp,
     usable: NDArray[np.bool_],
-    coefficients: FloatArray,
+    coefficients: Stamp,
     order: int,
     x0: float,
     y0: float,
@@ -264,49 +235,29 @@ def _fit_points(
     ys: FloatArray,
     result: FloatArray,
 ) -> None:
-    ny, nx = image.shape
-    size = 2 * radius + 1
-    p, px, py = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    size, m = 2 * radius + 1, coefficients.shape[1]
+    stamp, work = np.empty((m, m), np.float32), np.empty((2, size + 5, size), np.float32)
+    box = np.empty((6, size, size), np.float32)
+    data, noise, use, p, px, py = box[0], box[1], box[2], box[3], box[4], box[5]
+    sums = np.empty(10)
     for s in range(xs.size):
         column, row = int(np.rint(xs[s])), int(np.rint(ys[s]))
-        stamp = local_stamp(coefficients, order, (xs[s] - x0) / scale, (ys[s] - y0) / scale)
-        dx, dy, flux = xs[s] - column, ys[s] - row, 0.0
-        x_low, x_high = max(0, radius - column), min(size, nx + radius - column)
-        y_low, y_high = max(0, radius - row), min(size, ny + radius - row)
+        stamp_at(coefficients, order, (xs[s] - x0) / scale, (ys[s] - y0) / scale, stamp)
+        dx, dy = xs[s] - column, ys[s] - row
+        n = cut_out(image, variance, usable, row, column, radius, data, noise, use)
         good = False
-        for step in range(12):
-            render(stamp, dx, dy, radius, p, px, py, slopes=True)
-            a00 = a10 = a11 = a20 = a21 = a22 = 0.0
-            b0 = b1 = b2 = chi2 = ln_var = 0.0
-            n = 0
-            for i in range(y_low, y_high):
-                r = row - radius + i
-                for j in range(x_low, x_high):
-                    c = column - radius + j
-                    if not usable[r, c]:
-                        continue
-                    var = model_variance(variance[r, c], flux * p[i, j], per_unit)
-                    w = 1.0 / var
-                    residual = image[r, c] - flux * p[i, j]
-                    gx, gy = flux * px[i, j], flux * py[i, j]
-                    a00 += w * p[i, j] * p[i, j]
-                    a10 += w * p[i, j] * gx
-                    a11 += w * gx * gx
-                    a20 += w * p[i, j] * gy
-                    a21 += w * gx * gy
-                    a22 += w * gy * gy
-                    b0 += w * p[i, j] * residual
-                    b1 += w * gx * residual
-                    b2 += w * gy * residual
-                    chi2 += w * residual * residual
-                    ln_var += np.log(2 * np.pi * var)
-                    n += 1
-            if n < 6 or a00 <= 0:
-                break
-            if step == 0:
-                # Linear start: the flux at the given position.
-                flux = b0 / a00
-                continue
+        result[s, 1], result[s, 2], result[s, 11] = xs[s], ys[s], n
+        if n < 6:
+            continue
+        # Linear start: the flux at the given position.
+        render(stamp, dx, dy, p, work)
+        flux = _flux_alone(data, noise, use, p, 0.0, per_unit)
+        if not np.isfinite(flux):
+            continue
+        for _ in range(11):
+            render_slopes(stamp, dx, dy, p, px, py, work)
+            _sums(data, noise, use, p, px, py, flux, per_unit, sums)
+            a00, a10, a11, a20, a21, a22 = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
             determinant = (
                 a00 * (a11 * a22 - a21 * a21)
                 - a10 * (a10 * a22 - a21 * a20)
@@ -320,19 +271,19 @@ def _fit_points(
             c20 = (a10 * a21 - a20 * a11) / determinant
             c21 = (a10 * a20 - a00 * a21) / determinant
             c22 = (a00 * a11 - a10 * a10) / determinant
-            move_f = c00 * b0 + c10 * b1 + c20 * b2
-            move_x = c10 * b0 + c11 * b1 + c21 * b2
-            move_y = c20 * b0 + c21 * b1 + c22 * b2
             result[s, 3], result[s, 4], result[s, 5] = c00, c10, c11
             result[s, 6], result[s, 7], result[s, 8] = c20, c21, c22
-            result[s, 9], result[s, 10] = chi2, -0.5 * (chi2 + ln_var)
-            result[s, 11] = n
+            result[s, 9] = sums[9]
+            move_f = c00 * sums[6] + c10 * sums[7] + c20 * sums[8]
+            move_x = c10 * sums[6] + c11 * sums[7] + c21 * sums[8]
+            move_y = c20 * sums[6] + c21 * sums[7] + c22 * sums[8]
             # Converged when the step is a hundredth of the standard errors.
             if (
                 abs(move_f) < 0.01 * np.sqrt(c00)
                 and abs(move_x) < 0.01 * np.sqrt(c11) + 1e-5
                 and abs(move_y) < 0.01 * np.sqrt(c22) + 1e-5
             ):
+                result[s, 10] = -0.5 * (sums[9] + ln_variances(noise, use, p, flux, per_unit))
                 good = True
                 break
             longest = max(abs(move_x), abs(move_y))
@@ -341,7 +292,7 @@ def _fit_points(
             dx += shorten * move_x
             dy += shorten * move_y
             flux += move_f if shorten == 1.0 else 0.0
-            if abs(dx) > 3.5 or abs(dy) > 3.5:
+            if abs(dx) > REACH or abs(dy) > REACH:
                 break
         result[s, 0], result[s, 1], result[s, 2] = flux, column + dx, row + dy
         result[s, 12] = 1.0 if good else 0.0
@@ -377,20 +328,10 @@ def fit_points(
     """
     result = np.zeros((len(x), 13))
     _fit_points(
-        _float(image),
-        _float(variance),
-        usable,
-        psf.coefficients,
-        psf.order,
-        psf.x0,
-        psf.y0,
-        psf.scale,
-        psf.radius,
-        1.0 / electrons_per_unit,
-        np.asarray(x, float),
-        np.asarray(y, float),
-        result,
-    )
+        _float(image), _float(variance), usable, psf.coefficients, psf.order, psf.x0, psf.y0,
+        psf.scale, psf.radius, 1.0 / electrons_per_unit, np.asarray(x, float),
+        np.asarray(y, float), result,
+    )  # fmt: skip
     return PointFits(
         flux=result[:, 0],
         x=result[:, 1],
@@ -405,10 +346,10 @@ def fit_points(
 
 @compiled
 def _forced(
-    image: FloatArray,
-    variance: FloatArray,
-    weight: FloatArray,
-    coefficients: FloatArray,
+    image: Stamp,
+    variance: Stamp,
+    weight: Stamp,
+    coefficients: Stamp,
     order: int,
     x0: float,
     y0: float,
@@ -419,29 +360,31 @@ def _forced(
     result: FloatArray,
 ) -> None:
     ny, nx = image.shape
-    size = 2 * radius + 1
-    p = np.empty((size, size))
+    size, m = 2 * radius + 1, coefficients.shape[1]
+    stamp, work = np.empty((m, m), np.float32), np.empty((2, size + 5, size), np.float32)
+    p = np.empty((size, size), np.float32)
+    flat = p.reshape(-1)
+    zero = np.float32(0)
     for s in range(xs.size):
         column, row = int(np.rint(xs[s])), int(np.rint(ys[s]))
-        stamp = local_stamp(coefficients, order, (xs[s] - x0) / scale, (ys[s] - y0) / scale)
-        render(stamp, xs[s] - column, ys[s] - row, radius, p, p, p, slopes=False)
+        stamp_at(coefficients, order, (xs[s] - x0) / scale, (ys[s] - y0) / scale, stamp)
+        render(stamp, xs[s] - column, ys[s] - row, p, work)
         x_low, x_high = max(0, radius - column), min(size, nx + radius - column)
         y_low, y_high = max(0, radius - row), min(size, ny + radius - row)
-        total = used = down = up = noise = 0.0
-        for i in range(size):
-            for j in range(size):
-                total += p[i, j]
+        total = used = down = up = noise = zero
+        for k in range(flat.size):
+            total += flat[k]
         for i in range(y_low, y_high):
-            r = row - radius + i
-            for j in range(x_low, x_high):
-                c = column - radius + j
-                w = weight[r, c]
-                if w > 0:
-                    wp = w * p[i, j]
-                    used += p[i, j]
-                    down += wp * p[i, j]
-                    up += wp * image[r, c]
-                    noise += wp * wp * variance[r, c]
+            r, c = row - radius + i, column - radius
+            value = p[i, x_low:x_high]
+            w, v = weight[r, c + x_low : c + x_high], variance[r, c + x_low : c + x_high]
+            d = image[r, c + x_low : c + x_high]
+            for j in range(value.size):
+                wp = w[j] * value[j]
+                used += value[j] if w[j] > zero else zero
+                down += wp * value[j]
+                up += wp * d[j]
+                noise += wp * wp * v[j]
         if down > 0:
             result[s, 0] = up / down
             result[s, 1] = np.sqrt(noise) / down
@@ -476,21 +419,18 @@ def forced_flux(
         Coverage is the share of the PSF that lies on usable pixels; the flux is of use where
         it is not far below 1.
     """
-    result = np.zeros((len(x), 3))
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    # Neighbours one after the other find their pixels in the processor's cache.
+    order = np.lexsort((x // 32, y // 32))
+    result, sorted_result = np.zeros((len(x), 3)), np.zeros((len(x), 3))
+    # Weights are only relative: near 1 their squares stay within float32.
+    top = float(np.max(weight, initial=0.0)) or 1.0
     _forced(
-        _float(image),
-        _float(variance),
-        _float(weight),
-        psf.coefficients,
-        psf.order,
-        psf.x0,
-        psf.y0,
-        psf.scale,
-        psf.radius,
-        np.asarray(x, float),
-        np.asarray(y, float),
-        result,
-    )
+        _float(image), _float(variance), _float(np.asarray(weight) / np.float32(top)),
+        psf.coefficients, psf.order, psf.x0, psf.y0, psf.scale, psf.radius, x[order], y[order],
+        sorted_result,
+    )  # fmt: skip
+    result[order] = sorted_result
     return result[:, 0], result[:, 1], result[:, 2]
 
 

@@ -171,6 +171,9 @@ def _visit(
         if has_wcs(snap) or instrument.pixel_scale is None:
             tan_from_header(path, snap)
     _consistent(path, header, words, snaps)
+    begin, end = (number(path, header, word) for word in (words.begin_tai, words.end_tai))
+    # At any one place the shutter opens a travel time later than at the first, and closes so.
+    open_time = max((end - begin - travel) * 86400, exposure_time)
     return VisitInfo(
         instrument=instrument.name,
         visit_id=visit_id,
@@ -189,6 +192,7 @@ def _visit(
         boresight_decl=number(path, header, words.decl),
         rotation=number(path, header, words.rotation),
         is_template=is_template,
+        dark_share=max(0.0, 1 - exposure_time / open_time) if len(snaps) > 1 else 0.0,
     )
 
 
