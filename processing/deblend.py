@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 from processing.difference import Difference
 from processing.exposure import Mask
 from processing.footprints import Footprint, Peak, find_footprints
-from processing.line_fits import TRAIL
+from processing.line_fits import POINTS, TRAIL, LineFits
+from processing.moments import fit_gaussians, psf_moments
 from processing.plane import FloatArray, Plane
 from skyledger.dictionary import flag_bit
 
 _BLEND_LIMIT = 8  # peaks beyond which a footprint is not deblended
+_HIDDEN = 10.0  # signal-to-noise from which a lone peak is searched for a close pair
+_GAIN = 30.0  # in 2 ln L over one point that makes it a pair
+_CLOSEST = 0.6  # FWHM between the points of such a pair
+_FAINTEST = 0.12  # flux ratio of such a pair
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Source:
     parent: int = -1
     flags: int = 0
     siblings: FloatArray | None = None  # models of the other children: rows of flux, x, y
+    joint: FloatArray | None = None  # covariance (3, 3) of its flux, x, y among its siblings
     opposite: Peak | None = None  # other lobe of a dipole
 
 
@@ -86,44 +92,139 @@ def _family(footprint: Footprint, plane: Plane, index: int) -> list[Source]:
     alone = Source(main.x, main.y, main.score, footprint)
     if 0 in paired:
         alone = replace(alone, opposite=peaks[paired[0]])
-    if len(heads) == 1:
-        return [alone]
     if len(heads) > _BLEND_LIMIT:
         return [replace(alone, flags=flag("NOT_DEBLENDED"))]
-    x = np.array([float(peaks[i].x) for i in heads])
-    y = np.array([float(peaks[i].y) for i in heads])
-    models = _fit_together(plane, x, y)
-    if _is_trail(plane, footprint, models):
+    if len(heads) == 1:
+        pair = None if 0 in paired or abs(main.score) < _HIDDEN else _hidden_pair(plane, alone)
+        if pair is None:
+            return [alone]
+        errors = np.sqrt(np.diagonal(pair.covariance[0]))[::3]
+        scores = pair.values[0, ::3] / errors
+        return _parent_and_children(alone, index, pair, [0, 1], scores, {}, {})
+    members = heads + [paired[i] for i in heads if i in paired]
+    blend = _fit_together(plane, [peaks[i] for i in members])
+    if blend is None:
+        return [replace(alone, flags=flag("NOT_DEBLENDED"))]
+    if _is_trail(plane, blend):
         return [alone]
-    family = [replace(alone, flags=flag("PARENT"))]
-    for k, i in enumerate(heads):
-        peak = peaks[i]
-        child = Source(
-            models[k, 1],
-            models[k, 2],
-            peak.score,
-            footprint,
-            parent=index,
-            flags=flag("DEBLENDED"),
-            siblings=np.delete(models, k, axis=0),
-            opposite=peaks[paired[i]] if i in paired else None,
+    scores = np.array([peaks[i].score for i in members])
+    lobes_of = {
+        k: members.index(paired[i]) for k, i in enumerate(members) if i in paired and i in heads
+    }
+    opposite = {k: peaks[paired[members[k]]] for k in lobes_of}
+    own = list(range(len(heads)))
+    return _parent_and_children(alone, index, blend, own, scores, lobes_of, opposite)
+
+
+def _parent_and_children(
+    parent: Source,
+    index: int,
+    blend: LineFits,
+    heads: list[int],
+    scores: FloatArray,
+    lobes: dict[int, int],
+    opposite: dict[int, Peak],
+) -> list[Source]:
+    """Make a parent at row ``index`` and its children, one for each of the ``heads`` of a blend.
+
+    ``lobes`` are the members that are other lobes of heads, ``opposite`` their peaks.
+    """
+    models = blend.values[0].reshape(-1, 3)
+    family = [replace(parent, flags=flag("PARENT"))]
+    for k in heads:
+        mine = [k, lobes[k]] if k in lobes else [k]
+        cut = slice(3 * k, 3 * k + 3)
+        family.append(
+            Source(
+                models[k, 1],
+                models[k, 2],
+                float(scores[k]),
+                parent.footprint,
+                parent=index,
+                flags=flag("DEBLENDED"),
+                siblings=np.delete(models, mine, axis=0),
+                joint=blend.covariance[0, cut, cut],
+                opposite=opposite.get(k),
+            )
         )
-        family.append(child)
     return family
 
 
-def _fit_together(plane: Plane, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Point sources that overlap: fit each with the others subtracted, until all agree."""
-    reach = 2 * plane.psf.radius + int(np.ceil(max(np.ptp(x), np.ptp(y))))
-    models = np.stack([np.zeros(len(x)), x, y], axis=1)
-    for _ in range(6):
-        for k in range(len(x)):
-            piece = plane.without(np.delete(models, k, axis=0), x[k], y[k], reach)
-            fit = piece.fit(models[k : k + 1, 1] - piece.x0, models[k : k + 1, 2] - piece.y0)
-            near = np.hypot(fit.x[0] + piece.x0 - x[k], fit.y[0] + piece.y0 - y[k]) < 2
-            if fit.converged[0] and near:
-                models[k] = fit.flux[0], fit.x[0] + piece.x0, fit.y[0] + piece.y0
-    return models
+def _fit_together(plane: Plane, peaks: list[Peak]) -> LineFits | None:
+    """Fit point sources that overlap at once; None if one of them does not stay at its peak."""
+    x, y = np.array([p.x for p in peaks], float), np.array([p.y for p in peaks], float)
+    top = [plane.psf.image(p.x, p.y).max() for p in peaks]
+    flux = np.array([plane.image[p.y, p.x] for p in peaks]) / top
+    blend = _fit_points(plane, np.stack([flux, x, y], axis=-1))
+    models = blend.values[0].reshape(-1, 3)
+    far = np.hypot(models[:, 1] - x, models[:, 2] - y) > max(2.0, 0.6 * plane.psf.fwhm)
+    return None if far.any() or not blend.converged[0] else blend
+
+
+def _fit_points(plane: Plane, start: FloatArray, like: FloatArray | None = None) -> LineFits:
+    """Fit points (flux, x, y) at once, on the pixels around them or around others (``like``)."""
+    place, radius = _box(plane, start if like is None else like)
+    return plane.lines(POINTS, start.reshape(1, -1), place, radius)
+
+
+def _box(plane: Plane, points: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
+    """Middle (with the sum of the fluxes) and half-width of a box that holds points."""
+    low, high = points[:, 1:].min(axis=0), points[:, 1:].max(axis=0)
+    radius = min(int(np.ceil((high - low).max() / 2)) + plane.psf.radius, 60)
+    return np.array([[points[:, 0].sum(), *((low + high) / 2)]]), np.array([radius])
+
+
+def _hidden_pair(plane: Plane, source: Source) -> LineFits | None:
+    """Two points of one sign under a single peak, if they describe it best.
+
+    Closer than about 1.3 FWHM two sources have one peak in the score. Its shape tells where to
+    start; one point, and a trail, must describe it less well.
+    """
+    x, y = np.array([source.x]), np.array([source.y])
+    of_psf = psf_moments(plane.psf.images(x, y).astype(np.float64))
+    shape = fit_gaussians(
+        plane.image, plane.variance, plane.usable, x, y, of_psf, plane.psf.radius, free_shape=True,
+        per_unit=1 / plane.per_unit,
+    )  # fmt: skip
+    if not shape.converged[0]:
+        return None
+    xx, yy, xy = shape.moments[0] - of_psf[0]
+    excess = (xx + yy) / 2 + np.hypot((xx - yy) / 2, xy)
+    errors = np.sqrt(np.maximum(np.diagonal(shape.covariance[0])[2:4], 0))
+    if excess < 3 * errors.max() or excess < 0.1 * of_psf[0, :2].mean():
+        return None
+    angle = 0.5 * np.arctan2(2 * xy, xx - yy)
+    arm = 2 * np.sqrt(excess) * np.array([np.cos(angle), np.sin(angle)])
+    middle = np.array([shape.x[0], shape.y[0]])
+    point = plane.fit(middle[:1], middle[1:])
+    flux = float(point.flux[0]) * (1 + 0.5 * excess / of_psf[0, :2].mean())
+    tried = []
+    for share in (0.5, 0.75, 0.25):
+        places = middle + np.outer([1 - share, -share], arm)
+        fluxes = flux * np.array([[share], [1 - share]])
+        tried.append(_fit_points(plane, np.hstack([fluxes, places])))
+    best = max(tried, key=lambda fit: fit.ln_likelihood[0] if fit.converged[0] else -np.inf)
+    one, two = best.values[0].reshape(2, 3)
+    errors = np.sqrt(np.maximum(np.diagonal(best.covariance[0])[::3], 1e-30))
+    ratio = min(abs(one[0]), abs(two[0])) / max(abs(one[0]), abs(two[0]))
+    apart = float(np.hypot(*(one[1:] - two[1:])))
+    if (
+        not best.converged[0]
+        or one[0] * two[0] <= 0
+        or (np.abs([one[0], two[0]]) < 5 * errors).any()
+        or ratio < _FAINTEST
+        or not _CLOSEST * plane.psf.fwhm < apart < 2.5 * plane.psf.fwhm
+        or np.hypot(*(middle - (one[1:] + two[1:]) / 2)) > plane.psf.fwhm
+    ):
+        return None
+    # All on the same pixels.
+    models = best.values[0].reshape(2, 3)
+    best = _fit_points(plane, models, models)
+    start = np.array([[point.flux[0], point.x[0], point.y[0]]])
+    single = _fit_points(plane, start, models)
+    if 2 * (best.ln_likelihood[0] - single.ln_likelihood[0]) < _GAIN or _is_trail(plane, best):
+        return None
+    return best
 
 
 def box_radius(footprint: Footprint, plane: Plane) -> int:
@@ -132,31 +233,24 @@ def box_radius(footprint: Footprint, plane: Plane) -> int:
     return int(min(max(plane.psf.radius, extent // 2 + plane.psf.radius // 2), 60))
 
 
-def _is_trail(plane: Plane, footprint: Footprint, models: FloatArray) -> bool:
-    """Whether one line explains several peaks at least as well as as many point sources."""
-    if models[0, 0] == 0 or (np.sign(models[:, 0]) != np.sign(models[0, 0])).any():
+def _is_trail(plane: Plane, blend: LineFits) -> bool:
+    """Whether one line explains the peaks at least as well as as many point sources."""
+    models = blend.values[0].reshape(-1, 3)
+    if (np.sign(models[:, 0]) != np.sign(models[0, 0])).any():
         return False
     flux = models[:, 0].sum()
     middle = (models[:, :1] * models[:, 1:]).sum(axis=0) / flux
     offsets = models[:, 1:] - middle
     far = offsets[np.argmax(np.hypot(offsets[:, 0], offsets[:, 1]))]
-    radius = max(box_radius(footprint, plane), int(np.hypot(*far)) + plane.psf.radius // 2)
-    start = np.array([[flux, *middle, 1.2 * far[0], 1.2 * far[1]]])
-    point = np.array([[flux, *middle]])
-    fit = plane.lines(TRAIL, start, point, np.array([min(radius, 60)]))
-    if not fit.converged[0]:
+    place, radius = _box(plane, models)
+    points = plane.lines(POINTS, blend.values, place, radius)
+    start = np.array([[flux, *middle, 1.4 * far[0], 1.4 * far[1]]])
+    trail = plane.lines(TRAIL, start, place, radius)
+    if not trail.converged[0]:
         return False
-    # The same pixels with all point sources taken away.
-    row, column = int(np.rint(middle[1])), int(np.rint(middle[0]))
-    piece = plane.without(models, column, row, min(radius, 60))
-    cut = (
-        slice(piece.y0, piece.y0 + piece.image.shape[0]),
-        slice(piece.x0, piece.x0 + piece.image.shape[1]),
-    )
-    share = (plane.image[cut] - piece.image) / plane.per_unit
-    variance = np.maximum(piece.variance + share, 0.2 * piece.variance)
-    chi2 = np.sum(piece.image[piece.usable] ** 2 / variance[piece.usable])
-    return bool(fit.chi2[0] + 2 * 5 <= chi2 + 2 * 3 * len(models))
+    # A parameter more must pay for itself.
+    gain = 2 * (points.ln_likelihood[0] - trail.ln_likelihood[0])
+    return bool(gain <= 2 * (models.size - 5))
 
 
 def _sample(

@@ -66,8 +66,9 @@ def force(difference: Exposure, pvi: Exposure | None, ra: FloatArray, decl: Floa
     psf = spline_psf(difference.psf, difference.shape)
     weight = np.where(usable, 1 / np.where(usable, difference.variance, 1), 0)
     flux, error, coverage = forced_flux(
-        difference.image, np.where(usable, difference.variance, 0), weight, psf, x, y
-    )
+        difference.image, np.where(usable, difference.variance, 0), weight, psf, x, y,
+        difference.electrons_per_unit,
+    )  # fmt: skip
     flags = mask_flags(difference.mask, x, y, psf.radius // 2, "DIAForcedSource", _FLAGS)
     failed = ~(coverage >= MIN_COVERAGE) | ~(error > 0)
     flags[failed] |= 1 << flag_bit("DIAForcedSource", "PSF_FIT_FAILED")

@@ -1,4 +1,4 @@
-"""Trails and dipoles: sources that one PSF does not describe.
+"""Trails, dipoles and blends: sources that one PSF does not describe.
 
 A trail is the PSF spread evenly along a line, without its middle where a visit of two snaps was
 dark between them; a dipole is two PSFs of opposite sign. Both are fitted by damped least squares
@@ -18,16 +18,16 @@ from processing.psf_core import SplinePsf, cut_out, ln_variances
 from processing.psf_spline import Stamp, render_slopes, stamp_at
 
 FloatArray = NDArray[np.float64]
-TRAIL, DIPOLE = 0, 1
+TRAIL, POINTS = 0, 1  # a dipole is two points
 
 
 @dataclass(frozen=True)
 class LineFits:
     """Fits of n sources; ``values`` (n, k) and ``covariance`` (n, k, k) in the pixel frame.
 
-    Trail: flux, x, y, a, b, where the line runs from (x - a, y - b) to (x + a, y + b). Dipole:
-    positive flux, its x, y, negative flux, its x, y. ``point_chi2`` and ``point_ln_likelihood``
-    are those of the given point source on the same pixels.
+    Trail: flux, x, y, a, b, where the line runs from (x - a, y - b) to (x + a, y + b). Points:
+    flux, x, y of each; of a dipole the positive one comes first. ``point_chi2`` and
+    ``point_ln_likelihood`` are those of the given point source on the same pixels.
     """
 
     values: FloatArray
@@ -67,15 +67,15 @@ def fit_lines(
     electrons_per_unit: float,
     dark: float = 0.0,
 ) -> LineFits:
-    """Fit trails or dipoles.
+    """Fit trails or groups of points.
 
     Parameters
     ----------
     kind : int
-        ``TRAIL`` or ``DIPOLE``.
+        ``TRAIL`` or ``POINTS``.
     image, variance, usable : array, shape (ny, nx)
         Pixels, variance without the photons of the source, pixels that take part.
-    start : array, shape (n, 5) or (n, 6)
+    start : array, shape (n, 5), or (n, 3 m) for m points
         Starting values, in the order of :class:`LineFits`.
     point : array, shape (n, 3)
         Flux, x, y of the point-source fit, to compare with; also the middle of the box.
@@ -195,24 +195,23 @@ def _trail(
 
 
 @compiled
-def _dipole(
+def _points(
     stamp: Stamp, p: FloatArray, column: int, row: int, model: Stamp, slopes: Stamp, boxes: Stamp,
     work: Stamp,
 ) -> None:  # fmt: skip
-    """Dipole and its derivatives over the box around (column, row)."""
+    """Points and their derivatives over the box around (column, row)."""
     radius = model.shape[0] // 2
     slopes[:] = 0
-    for k in (0, 3):
+    model[:] = 0
+    for k in range(0, p.size, 3):
         x, y = p[k + 1] - column + radius, p[k + 2] - row + radius
         _add(stamp, x, y, 1.0, 0.0, slopes[k : k + 3], boxes, work)
-    first, second = np.float32(p[0]), np.float32(p[3])
-    for i in range(model.shape[0]):
-        for j in range(model.shape[1]):
-            model[i, j] = first * slopes[0, i, j] + second * slopes[3, i, j]
-            slopes[1, i, j] *= first
-            slopes[2, i, j] *= first
-            slopes[4, i, j] *= second
-            slopes[5, i, j] *= second
+        flux = np.float32(p[k])
+        for i in range(model.shape[0]):
+            for j in range(model.shape[1]):
+                model[i, j] += flux * slopes[k, i, j]
+                slopes[k + 1, i, j] *= flux
+                slopes[k + 2, i, j] *= flux
 
 
 @compiled
@@ -324,7 +323,7 @@ def _fit_lines(
                 if kind == TRAIL:
                     _trail(stamp, dark, trial, column, row, model, slopes, boxes, work)
                 else:
-                    _dipole(stamp, trial, column, row, model, slopes, boxes, work)
+                    _points(stamp, trial, column, row, model, slopes, boxes, work)
                 chi2, ln_var = _likelihood(
                     data, noise, use, per_unit, model, slopes, weight, normal, right
                 )

@@ -11,7 +11,8 @@ import numpy as np
 import sep
 
 from processing.deblend import Source, box_radius
-from processing.line_fits import DIPOLE, TRAIL, LineFits
+from processing.geometry import unpacked
+from processing.line_fits import POINTS, TRAIL, LineFits
 from processing.moments import Gaussians, fit_gaussians
 from processing.plane import BoolArray, FloatArray, Plane
 from processing.psf_core import PointFits, forced_flux
@@ -46,6 +47,8 @@ def measure_on_difference(
         piece = plane.without(source.siblings, x[k], y[k], reach)
         at = np.array([k])
         measured = _on_plane([source], piece, x[at] - piece.x0, y[at] - piece.y0, of_psf[at])
+        if source.joint is not None and measured.point.converged[0]:
+            measured = _among_siblings(measured, source.joint)
         parts.append((at, _shifted(measured, piece.x0, piece.y0)))
     order = np.argsort(np.concatenate([indices for indices, _ in parts]), kind="stable")
 
@@ -58,6 +61,25 @@ def measure_on_difference(
         return type(values[0])(**joined)
 
     return Measured(*(gather(name) for name in Measured.__dataclass_fields__))
+
+
+def _among_siblings(found: Measured, joint: FloatArray) -> Measured:
+    """Errors of a child: those of the fit of all children at once.
+
+    Alone it was measured as if its siblings were known; what they leave open is added.
+    """
+    more = joint - unpacked(found.point.covariance)[0]
+    rows, columns = np.tril_indices(3)
+    place = found.centroid.covariance.copy()
+    place[:, :2, :2] += np.maximum(np.diag(np.diagonal(more)[1:]), 0)
+    flux, error, valid, cut = found.aperture
+    error = np.sqrt(error**2 + max(more[0, 0], 0))
+    return replace(
+        found,
+        point=replace(found.point, covariance=joint[rows, columns][None]),
+        centroid=replace(found.centroid, covariance=place),
+        aperture=(flux, error, valid, cut),
+    )
 
 
 def _shifted(found: Measured, x0: int, y0: int) -> Measured:
@@ -81,12 +103,12 @@ def _on_plane(
 ) -> Measured:
     point = plane.fit(x, y)
     radius = plane.psf.radius
-    args = (plane.image, plane.variance, plane.usable)
-    centroid = fit_gaussians(*args, x, y, of_psf, radius, free_shape=False)
+    args, gain = (plane.image, plane.variance, plane.usable), 1 / plane.per_unit
+    centroid = fit_gaussians(*args, x, y, of_psf, radius, free_shape=False, per_unit=gain)
     cx = np.where(centroid.converged, centroid.x, x)
     cy = np.where(centroid.converged, centroid.y, y)
     boxes = np.array([box_radius(s.footprint, plane) for s in sources], np.int64)
-    shape = fit_gaussians(*args, cx, cy, of_psf, radius, free_shape=True)
+    shape = fit_gaussians(*args, cx, cy, of_psf, radius, free_shape=True, per_unit=gain)
     flux, _, _ = forced_flux(
         plane.image, plane.variance, np.where(plane.usable, 1.0, 0.0), plane.psf, cx, cy
     )
@@ -100,7 +122,7 @@ def _on_plane(
         axis=-1,
     ).reshape(-1, 3)
     trail = plane.lines(TRAIL, _trail_start(base, shape, of_psf, sources), base, boxes)
-    dipole = plane.lines(DIPOLE, _dipole_start(base, sources, plane), base, boxes)
+    dipole = plane.lines(POINTS, _dipole_start(base, sources, plane), base, boxes)
     real = dipole.converged & (dipole.values[:, 0] > 0) & (dipole.values[:, 3] < 0)
     return Measured(
         point, centroid, shape, trail, replace(dipole, converged=real),
@@ -161,25 +183,35 @@ def _dipole_start(base: FloatArray, sources: list[Source], plane: Plane) -> Floa
 def _aperture(
     plane: Plane, x: FloatArray, y: FloatArray
 ) -> tuple[FloatArray, FloatArray, BoolArray, BoolArray]:
-    """Flux within 1.5 FWHM, divided by the share of the PSF that lies there."""
-    if len(x) == 0:
+    """Flux within 1.5 FWHM, divided by the share of the PSF in what of it is usable."""
+    n = len(x)
+    if n == 0:
         return np.zeros(0), np.zeros(0), np.zeros(0, bool), np.zeros(0, bool)
-    radius = min(_APERTURE * plane.psf.fwhm, plane.psf.radius - 0.5)
-    flux, error, _ = sep.sum_circle(
-        plane.image, x, y, radius, var=plane.variance, mask=~plane.usable, subpix=0
-    )
-    lost, _, _ = sep.sum_circle((~plane.usable).astype(np.float32), x, y, radius, subpix=0)
-    ny, nx = plane.image.shape
-    cut = (
-        (x < radius - 0.5) | (x > nx - 0.5 - radius) | (y < radius - 0.5) | (y > ny - 0.5 - radius)
-    )
-    middle = np.array([float(plane.psf.radius)])
-    share = np.ones(len(x))
-    for k in range(len(x)):
-        stamp = plane.psf.image(x[k], y[k]).astype(np.float32)
-        share[k] = sep.sum_circle(stamp, middle, middle, radius, subpix=0)[0][0]
-    truncated = (lost > 0) | cut
-    return flux / share, error / share, lost < 0.5 * np.pi * radius**2, truncated
+    half = plane.psf.radius
+    radius = min(_APERTURE * plane.psf.fwhm, half - 0.5)
+    columns, rows = np.rint(x).astype(int), np.rint(y).astype(int)
+    stamps = plane.psf.images(x, y, np.stack([x - columns, y - rows], axis=-1))
+    flux, variance = np.zeros(n), np.zeros(n)
+    share, seen, whole = np.zeros(n), np.zeros(n), np.zeros(n)
+    image, usable = np.pad(plane.image, half), np.pad(plane.usable, half)
+    noise = np.pad(plane.variance, half)
+    for k in range(n):
+        cut = slice(rows[k], rows[k] + 2 * half + 1), slice(columns[k], columns[k] + 2 * half + 1)
+        good = usable[cut].astype(np.float32)
+        at = np.array([x[k] - columns[k] + half]), np.array([y[k] - rows[k] + half])
+        values = [
+            float(sep.sum_circle(np.ascontiguousarray(pixels), *at, radius, subpix=0)[0][0])
+            for pixels in (
+                image[cut] * good, noise[cut] * good, stamps[k] * good, good, np.ones_like(good)
+            )
+        ]  # fmt: skip
+        flux[k], variance[k], share[k], seen[k], whole[k] = values
+    valid = (seen > 0.5 * whole) & (share > 0.3)
+    safe = np.where(valid, share, 1)
+    # The photons of the source itself are not in the variance.
+    total = flux / safe
+    own = np.maximum(flux / plane.per_unit, -0.8 * variance)
+    return total, np.sqrt(variance + own) / safe, valid, seen < whole - 0.01
 
 
 def preferred(found: Measured) -> tuple[BoolArray, BoolArray]:

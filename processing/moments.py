@@ -42,6 +42,7 @@ def fit_gaussians(
     radius: int,
     *,
     free_shape: bool,
+    per_unit: float = 0.0,
 ) -> Gaussians:
     """Fit a Gaussian to each source, of free or of given shape.
 
@@ -49,7 +50,8 @@ def fit_gaussians(
     ----------
     image, variance : array, shape (ny, nx)
         Pixels and variance; all usable pixels weigh the same, as the definition of the adaptive
-        moments demands, and the variance goes into the covariance.
+        moments demands, and the variance goes into the covariance. It is that of the pixels
+        without the source.
     x, y : array, shape (n,) [pixel]
         Starting positions.
     moments : array, shape (n, 3) [pixel^2]
@@ -58,6 +60,8 @@ def fit_gaussians(
         Half-width of the box.
     free_shape : bool
         Whether the moments are fitted; without, this is a centroid with a matched weight.
+    per_unit : float
+        Units an electron: the variance of the source's own photons a unit of its light.
     """
     n = len(x)
     values = np.zeros((n, _PARAMETERS))
@@ -65,7 +69,8 @@ def fit_gaussians(
     converged = np.zeros(n, bool)
     _fit_gaussians(
         image, variance, usable, np.asarray(x, float), np.asarray(y, float),
-        np.asarray(moments, float), radius, 6 if free_shape else 3, values, covariance, converged,
+        np.asarray(moments, float), radius, 6 if free_shape else 3, per_unit, values, covariance,
+        converged,
     )  # fmt: skip
     return Gaussians(values[:, 1], values[:, 2], values[:, 3:], covariance[:, 1:, 1:], converged)
 
@@ -96,6 +101,7 @@ def _fit_gaussians(
     moments: FloatArray,
     radius: int,
     n_free: int,
+    per_unit: float,
     values: FloatArray,
     covariance: FloatArray,
     converged: NDArray[np.bool_],
@@ -147,12 +153,13 @@ def _fit_gaussians(
                         residual = image[i, j] - model
                         chi2 += residual * residual
                         count += 1
+                        own = max(variance[i, j] + model * per_unit, 0.2 * variance[i, j])
                         for a in range(n_free):
                             right[a] += slope[a] * residual
                             for b in range(a + 1):
                                 product = slope[a] * slope[b]
                                 normal[a, b] += product
-                                noise[a, b] += product * variance[i, j]
+                                noise[a, b] += product * own
                 if count < 2 * n_free:
                     break
                 if first:

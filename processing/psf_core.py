@@ -355,6 +355,7 @@ def _forced(
     y0: float,
     scale: float,
     radius: int,
+    per_unit: float,
     xs: FloatArray,
     ys: FloatArray,
     result: FloatArray,
@@ -371,7 +372,7 @@ def _forced(
         render(stamp, xs[s] - column, ys[s] - row, p, work)
         x_low, x_high = max(0, radius - column), min(size, nx + radius - column)
         y_low, y_high = max(0, radius - row), min(size, ny + radius - row)
-        total = used = down = up = noise = zero
+        total = used = down = up = noise = light = zero
         for k in range(flat.size):
             total += flat[k]
         for i in range(y_low, y_high):
@@ -385,9 +386,13 @@ def _forced(
                 down += wp * value[j]
                 up += wp * d[j]
                 noise += wp * wp * v[j]
+                light += wp * wp * value[j]
         if down > 0:
-            result[s, 0] = up / down
-            result[s, 1] = np.sqrt(noise) / down
+            flux = up / down
+            result[s, 0] = flux
+            # A source that faded takes its photons away, as in the fits.
+            own = max(flux * per_unit * light, -0.8 * noise)
+            result[s, 1] = np.sqrt(noise + own) / down
         result[s, 2] = used / total
 
 
@@ -398,6 +403,7 @@ def forced_flux(
     psf: SplinePsf,
     x: FloatArray,
     y: FloatArray,
+    electrons_per_unit: float = np.inf,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Point-source flux at given positions.
 
@@ -412,6 +418,8 @@ def forced_flux(
         The PSF over this image.
     x, y : array, shape (n,) [pixel]
         Positions, on the image.
+    electrons_per_unit : float
+        For the photons of the source itself, where ``variance`` is without them.
 
     Returns
     -------
@@ -427,8 +435,8 @@ def forced_flux(
     top = float(np.max(weight, initial=0.0)) or 1.0
     _forced(
         _float(image), _float(variance), _float(np.asarray(weight) / np.float32(top)),
-        psf.coefficients, psf.order, psf.x0, psf.y0, psf.scale, psf.radius, x[order], y[order],
-        sorted_result,
+        psf.coefficients, psf.order, psf.x0, psf.y0, psf.scale, psf.radius,
+        1.0 / electrons_per_unit, x[order], y[order], sorted_result,
     )  # fmt: skip
     result[order] = sorted_result
     return result[:, 0], result[:, 1], result[:, 2]
