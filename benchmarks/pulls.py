@@ -5,8 +5,8 @@ made, detected and measured by the product, and every value is compared with the
 its own error. Apart for blank sky, host galaxies, within 10 arcsec of stars of r < 16, and under a
 moonlit sky that rises fourfold over the detector. ``value`` of ``*.sd`` is the standard deviation
 of what lies within 5 of the median, ``all`` that of all values, ``beyond3`` the share of all that
-is farther than 3, ``median`` the median. S/N from 8 to 300, one in six negative (to 40 where there is
-no light to take away). Positions on masked pixels are left out; ``masked`` is their area.
+is farther than 3, ``median`` the median. S/N from 8 to 300, one in six negative (to 40: there is
+little light to take away). Positions on masked pixels are left out; ``masked`` is their area.
 
 Figures: pulls.flux|x|y.sd, pulls.chi2 (S/N <= 100), pulls.bias (flux, S/N 20-300), pulls.forced
 (flux at the true place, detected or not), pulls.moments.sd (adaptive moments, S/N > 20),

@@ -1,8 +1,8 @@
 """Sources added to simulated visits, and what the figures of measurement need around them.
 
 The sky, the PSF and the noise are those of :mod:`support.scenes`; more bright stars are added,
-since few fall on a small detector. Visits are brought to the flux scale of their PSF's stars, as the zero
-point of a calibrated visit is: what is judged here is the difference, not the calibration.
+since few fall on a small detector. Visits are brought to the flux scale of their PSF's stars, as
+the zero point of a calibrated visit is: what is judged is the difference, not the calibration.
 """
 
 import json
@@ -199,7 +199,7 @@ def filled(values: Any) -> FloatArray:
 
 
 def width(values: FloatArray) -> float:
-    """Compute the standard deviation of the values within five of the median: what is farther is counted."""
+    """Compute the standard deviation of what lies within five of the median."""
     seen = values[np.isfinite(values)]
     return float(np.std(seen[np.abs(seen - np.median(seen)) < 5]))
 
