@@ -32,7 +32,7 @@ from processing.psf_core import fit_points, forced_flux, spline_psf
 
 
 def blank(field: Field, number: int, n: int) -> dict[str, Any]:
-    """Pulls at positions without light, and beside bright galaxies."""
+    """Measure pulls at positions without light, and beside bright galaxies."""
     rng = np.random.default_rng([field.seed, 9, number])
     shot = field.visit(number, np.zeros((0, 3)))
     difference = field.difference(shot)
@@ -135,7 +135,8 @@ def main() -> None:
     for low, high in ((-12, -5), (-5, 0), (0, 5), (5, 12)):
         chosen = values[(size >= low) & (size < high) & np.isfinite(values)]
         figure("forced.bias", np.mean(chosen), "sigma", snr=f"{low} to {high}", n=len(chosen),
-               error=float(np.std(chosen) / np.sqrt(len(chosen))), sd=float(np.std(chosen)))  # fmt: skip
+               error=float(np.std(chosen) / np.sqrt(len(chosen))),
+               sd=float(np.std(chosen)))  # fmt: skip
     speed(field, 20)
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 (after the choice of what draws)
