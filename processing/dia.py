@@ -6,26 +6,24 @@ difference; a total flux on the visit image, a flux on the difference of the sna
 template's background. DIA-01, DIA-08..10, DIA-21, L1DB-06..12.
 """
 
-from typing import Any
-
 import numpy as np
 import sep
-from astropy.table import MaskedColumn, Table
+from astropy.table import Table
 from numpy.typing import NDArray
-from scipy.special import erf, expit
+from scipy.special import expit
 
 from processing import line_fits
+from processing.columns import Columns, extendedness, set_moments, set_point
 from processing.deblend import Source, find_sources, flag
 from processing.difference import Difference
 from processing.exposure import Exposure, Mask
 from processing.forced import direct_flux, mask_flags
-from processing.geometry import LocalSky, local_sky, moved, packed, unpacked
+from processing.geometry import local_sky
 from processing.line_fits import LineFits, SkyLine
 from processing.measure import Measured, measure_on_difference, middle, preferred
-from processing.moments import Gaussians, psf_moments
+from processing.moments import psf_moments
 from processing.plane import BoolArray, FloatArray, Plane
-from processing.psf_core import PointFits, spline_psf
-from skyledger.dictionary import shipped
+from processing.psf_core import spline_psf
 
 THRESHOLD = 5.0  # transSNR
 _MASK_FLAGS = {
@@ -73,59 +71,13 @@ def detect_and_measure(
     """
     plane = Plane.of(difference)
     sources = find_sources(difference, plane, threshold, sub_threshold_fraction)
-    columns = _Columns(len(sources))
+    columns = Columns(len(sources))
     _measure(columns, sources, plane, difference, pvi, snap_difference)
     return columns.table(pvi.visit.ccd_visit_id)
 
 
-class _Columns:
-    """Columns of the table under construction, every value missing until it is set."""
-
-    def __init__(self, n: int, relation: str = "DIASource") -> None:
-        self.n = n
-        self.relation = shipped()[relation]
-        self.data: dict[str, NDArray[Any]] = {}
-        self.missing: dict[str, BoolArray] = {}
-
-    def set(self, name: str, value: Any, valid: Any = True) -> None:
-        """Set a column; values that are not finite count as missing."""
-        array = np.asarray(value)
-        finite = np.isfinite(array)
-        if array.ndim > 1:
-            finite = finite.all(axis=tuple(range(1, array.ndim)))
-        self.data[name] = array
-        self.missing[name] = ~(finite & np.asarray(valid))
-
-    def set_lists(self, name: str, values: list[FloatArray]) -> None:
-        """Set a column of arrays of any length; an empty one counts as missing."""
-        array = np.empty(self.n, dtype=object)
-        array[:] = [np.asarray(v, np.float32) for v in values]
-        self.data[name] = array
-        self.missing[name] = np.array([v.size == 0 for v in values], bool)
-
-    def table(self, ccd_visit_id: int) -> Table:
-        """Build the table in the dictionary's order of columns."""
-        kinds = {"real": np.float32, "integer": np.int32, "bigint": np.int64}
-        table = Table(masked=True)
-        table["ccdVisitId"] = np.full(self.n, ccd_visit_id, np.int64)
-        table["parentIndex"] = self.data["parentIndex"].astype(np.int64)
-        for column in self.relation.columns:
-            if column.name not in self.data:
-                continue
-            value, missing = self.data[column.name], self.missing[column.name]
-            if value.dtype == object:
-                table[column.name] = MaskedColumn(value, mask=missing, unit=column.unit)
-                continue
-            kind = kinds.get(column.type.removesuffix("[]"), np.float64)
-            if value.ndim > 1:
-                missing = np.broadcast_to(missing[:, None], value.shape)
-            clean = np.where(missing, 0, value).astype(kind)
-            table[column.name] = MaskedColumn(clean, mask=missing, unit=column.unit)
-        return table
-
-
 def _measure(
-    columns: _Columns,
+    columns: Columns,
     sources: list[Source],
     plane: Plane,
     difference: Difference,
@@ -177,7 +129,7 @@ def _measure(
     columns.set("apFlux", found.aperture[0], found.aperture[2])
     columns.set("apFluxErr", found.aperture[1], found.aperture[2])
     flags |= np.where(found.aperture[3], flag("APERTURE_TRUNCATED"), 0)
-    _set_point(columns, point, sky, cx, cy)
+    set_point(columns, point, sky, cx, cy)
     flags |= np.where(point.converged, 0, flag("PSF_FIT_FAILED"))
     _set_line(columns, "trail", found.trail, line_fits.trails_on_sky(found.trail, sky, cx, cy))
     _set_line(columns, "dip", found.dipole, line_fits.dipoles_on_sky(found.dipole, sky, cx, cy))
@@ -198,9 +150,9 @@ def _measure(
     level, level_err, some = _background(difference.template, cx, cy, plane.psf.fwhm)
     columns.set("fpBkgd", level / sky.pixel_area, some)
     columns.set("fpBkgdErr", level_err / sky.pixel_area, some)
-    _set_moments(columns, found.shape, of_psf, sky)
+    set_moments(columns, found.shape, of_psf, sky)
     flags |= np.where(found.shape.converged, 0, flag("MOMENTS_FAILED"))
-    columns.set("extendedness", *_extendedness(found.shape, of_psf))
+    columns.set("extendedness", *extendedness(found.shape, of_psf))
     flags |= np.where(score < 0, flag("NEGATIVE"), 0)
     flags |= _footprint_flags(sources, exposure.mask)
     nearby = mask_flags(
@@ -215,29 +167,7 @@ def _measure(
     columns.set("flags", flags)
 
 
-def _set_point(
-    columns: _Columns, point: PointFits, sky: LocalSky, x: FloatArray, y: FloatArray
-) -> None:
-    ra, decl = moved(sky, point.x - x, point.y - y)
-    turn = np.zeros((len(x), 3, 3))
-    turn[:, 0, 0] = 1
-    turn[:, 1:, 1:] = sky.jacobian
-    covariance = turn @ unpacked(point.covariance) @ np.swapaxes(turn, 1, 2)
-    ok = point.converged
-    for name, value in (
-        ("psFlux", point.flux),
-        ("psFluxErr", np.sqrt(np.maximum(point.covariance[:, 0], 0))),
-        ("psRa", ra),
-        ("psDecl", decl),
-        ("psCov", packed(covariance)),
-        ("psLnL", point.ln_likelihood),
-        ("psChi2", point.chi2),
-        ("psNdata", point.n_data),
-    ):
-        columns.set(name, value, ok)
-
-
-def _set_line(columns: _Columns, prefix: str, fit: LineFits, line: SkyLine) -> None:
+def _set_line(columns: Columns, prefix: str, fit: LineFits, line: SkyLine) -> None:
     names = ["trailFlux"] if prefix == "trail" else ["dipMeanFlux", "dipFluxDiff"]
     ok = fit.converged & np.isfinite(line.covariance).all(axis=1)
     # Beyond the range of a real number the length or angle is simply not determined.
@@ -257,34 +187,6 @@ def _set_line(columns: _Columns, prefix: str, fit: LineFits, line: SkyLine) -> N
         columns.set(prefix + name, value, ok)
 
 
-def _set_moments(columns: _Columns, shape: Gaussians, of_psf: FloatArray, sky: LocalSky) -> None:
-    """Moments in the sky frame: M_sky = J M J^T."""
-    j = sky.jacobian
-    # Of (Mxx, Myy, Mxy) into (Ixx, Iyy, Ixy).
-    turn = np.stack(
-        [
-            np.stack([j[:, 0, 0] ** 2, j[:, 0, 1] ** 2, 2 * j[:, 0, 0] * j[:, 0, 1]], -1),
-            np.stack([j[:, 1, 0] ** 2, j[:, 1, 1] ** 2, 2 * j[:, 1, 0] * j[:, 1, 1]], -1),
-            np.stack(
-                [
-                    j[:, 0, 0] * j[:, 1, 0],
-                    j[:, 0, 1] * j[:, 1, 1],
-                    j[:, 0, 0] * j[:, 1, 1] + j[:, 0, 1] * j[:, 1, 0],
-                ],
-                -1,
-            ),
-        ],
-        axis=1,
-    )
-    moments = np.einsum("nij,nj->ni", turn, shape.moments)
-    covariance = turn @ shape.covariance[:, 2:, 2:] @ np.swapaxes(turn, 1, 2)
-    psf = np.einsum("nij,nj->ni", turn, of_psf)
-    for k, name in enumerate(("ixx", "iyy", "ixy")):
-        columns.set(name, moments[:, k], shape.converged)
-        columns.set(name + "PSF", psf[:, k])
-    columns.set("icov", packed(covariance), shape.converged)
-
-
 def _background(
     template: Exposure, x: FloatArray, y: FloatArray, radius: float
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
@@ -300,19 +202,6 @@ def _background(
     some = seen > 1
     area = np.where(some, seen, 1)
     return total / area, np.sqrt(np.maximum(noise, 0)) / area, some
-
-
-def _extendedness(shape: Gaussians, of_psf: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Probability that the size exceeds the PSF's by more than 30 % (a tenth is allowed for).
-
-    The excess of the adaptive trace over the PSF's is compared with its error and with the
-    10 % to which the PSF is trusted.
-    """
-    trace, own = of_psf[:, 0] + of_psf[:, 1], shape.moments[:, 0] + shape.moments[:, 1]
-    variance = shape.covariance[:, 2:4, 2:4].sum(axis=(1, 2))
-    excess = own / trace - 1
-    width = np.sqrt(np.maximum(variance, 0) / trace**2 + 0.1**2)
-    return 0.5 * (1 + erf((excess - 0.3) / (np.sqrt(2) * width))), shape.converged
 
 
 def _footprint_flags(sources: list[Source], mask: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -126,7 +126,7 @@ def _on_plane(
     real = dipole.converged & (dipole.values[:, 0] > 0) & (dipole.values[:, 3] < 0)
     return Measured(
         point, centroid, shape, trail, replace(dipole, converged=real),
-        _aperture(plane, cx, cy),
+        aperture_flux(plane, cx, cy),
     )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def _dipole_start(base: FloatArray, sources: list[Source], plane: Plane) -> Floa
     return start
 
 
-def _aperture(
+def aperture_flux(
     plane: Plane, x: FloatArray, y: FloatArray
 ) -> tuple[FloatArray, FloatArray, BoolArray, BoolArray]:
     """Flux within 1.5 FWHM, divided by the share of the PSF in what of it is usable."""

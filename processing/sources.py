@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from processing import apportion, tiles
-from processing.dia import _Columns, _extendedness, _set_moments, _set_point
+from processing.columns import Columns, extendedness, set_moments, set_point
 from processing.exposure import Exposure, FloatImage, Mask
 from processing.geometry import LocalSky, local_sky
-from processing.measure import _aperture
+from processing.measure import aperture_flux
 from processing.moments import Gaussians, fit_gaussians, psf_moments
 from processing.plane import BoolArray, FloatArray, Plane
 from processing.psf import PsfModel
@@ -381,7 +381,7 @@ def _measure(
     cx = np.where(centroid.converged, centroid.x, x)
     cy = np.where(centroid.converged, centroid.y, y)
     shape = fit_gaussians(*args, cx, cy, of_psf, radius, free_shape=True)
-    return _Measured(point, centroid, shape, _aperture(plane, cx, cy))
+    return _Measured(point, centroid, shape, aperture_flux(plane, cx, cy))
 
 
 def _piece(task: _Task, plane: Plane) -> Plane:
@@ -474,7 +474,7 @@ def _annuli(
 
 def _table(tasks: list[_Task], pvi: Exposure, plane: Plane, sky: FloatImage | None) -> Table:
     n = len(tasks)
-    columns = _Columns(n, "Source")
+    columns = Columns(n, "Source")
     x, y = np.array([t.x for t in tasks]), np.array([t.y for t in tasks])
     size = 2 * plane.psf.radius + 1
     stamps = np.array([plane.psf.image(a, b) for a, b in zip(x, y, strict=True)])
@@ -508,9 +508,9 @@ def _table(tasks: list[_Task], pvi: Exposure, plane: Plane, sky: FloatImage | No
         ("apFluxErr", found.aperture[1], found.aperture[2]),
     ):  # fmt: skip
         columns.set(name, value, valid)
-    _set_point(columns, found.point, where, cx, cy)
-    _set_moments(columns, found.shape, of_psf, where)
-    columns.set("extendedness", *_extendedness(found.shape, of_psf))
+    set_point(columns, found.point, where, cx, cy)
+    set_moments(columns, found.shape, of_psf, where)
+    columns.set("extendedness", *extendedness(found.shape, of_psf))
     if sky is not None:
         _set_sky(columns, sky, pvi, where, cx, cy)
     sb = [_of_annuli(tasks[k], pieces.get(k, plane), found.shape, where, cx, cy, k)
@@ -544,7 +544,7 @@ def _of_annuli(
 
 
 def _set_sky(
-    columns: _Columns, sky: FloatImage, pvi: Exposure, where: LocalSky, x: FloatArray, y: FloatArray
+    columns: Columns, sky: FloatImage, pvi: Exposure, where: LocalSky, x: FloatArray, y: FloatArray
 ) -> None:
     """Background at the centroid, and the error with which photons determine it there."""
     ny, nx = sky.shape

@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 from benchmarks.support import scenes
 from processing import apportion, sources
+from processing.columns import Columns
 from processing.exposure import Mask
 from processing.psf_core import spline_psf
 from skyledger.dictionary import flag_bit
@@ -182,7 +183,7 @@ def test_annuli_add_up_to_the_flux(scene, table):
 
 @pytest.mark.requirement("CAT-05")
 def test_every_column_is_there_and_finite(scene, table):
-    measured = {c.name for c in sources._Columns(0, "Source").relation.columns}
+    measured = {c.name for c in Columns(0, "Source").relation.columns}
     given = {"sourceId", "visitId", "detector", "objectId", "ssObjectId", "parentSourceId", "hpx29"}
     assert set(table.colnames) == (measured - given) | {"parentIndex"}
     for column in table.itercols():
