@@ -41,10 +41,10 @@ def common_psf(stamps: Sequence[FloatArray]) -> FloatArray:
     Returns
     -------
     array, shape (n, n)
-        Round, of sum 1, from the visit of median width.
+        Round, of sum 1, from the visit of median width, of two the sharper.
     """
     width = np.array([fwhm(stamp) for stamp in stamps])
-    wanted = np.quantile(width, _QUANTILE, method="higher")
+    wanted = np.quantile(width, _QUANTILE, method="lower")
     model = stamps[int(np.flatnonzero(width == wanted)[0])]
     turned = [np.rot90(model, k) for k in range(4)]
     model = np.mean([*turned, *(t.T for t in turned)], axis=0)

@@ -375,12 +375,12 @@ def _measure(
     plane: Plane, x: FloatArray, y: FloatArray, of_psf: FloatArray, radius: int
 ) -> _Measured:
     """Measure sources whose moments are taken within ``radius`` pixels."""
-    args = (plane.image, plane.variance, plane.usable)
+    args, gain = (plane.image, plane.variance, plane.usable), 1 / plane.per_unit
     point = plane.fit(x, y)
-    centroid = fit_gaussians(*args, x, y, of_psf, plane.psf.radius, free_shape=False)
+    centroid = fit_gaussians(*args, x, y, of_psf, plane.psf.radius, free_shape=False, per_unit=gain)
     cx = np.where(centroid.converged, centroid.x, x)
     cy = np.where(centroid.converged, centroid.y, y)
-    shape = fit_gaussians(*args, cx, cy, of_psf, radius, free_shape=True)
+    shape = fit_gaussians(*args, cx, cy, of_psf, radius, free_shape=True, per_unit=gain)
     return _Measured(point, centroid, shape, aperture_flux(plane, cx, cy))
 
 
