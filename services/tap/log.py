@@ -1,6 +1,7 @@
 """The log of queries: a line for each, written without anybody waiting for it."""
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from services.tap.parameters import QueryRequest
 
 _LOG = logging.getLogger(__name__)
 # More does not wait: then queries wait for the log.
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _MOST = 500  # lines
 _CHARACTERS = 20_000_000  # of their queries
 _PAUSE = 0.05  # s between transactions: one for all that have come meanwhile
@@ -131,5 +133,5 @@ class QueryLog:
 
 
 def _plain(text: str | None) -> str | None:
-    """Text as PostgreSQL can keep it."""
-    return None if text is None else text.replace("\0", "\ufffd")
+    """Text as PostgreSQL can keep it: without zeros and halves of characters."""
+    return None if text is None else _NO_TEXT.sub("\ufffd", text)

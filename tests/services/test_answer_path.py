@@ -80,18 +80,19 @@ def test_queries_wait_for_a_log_that_is_far_behind(kept, monkeypatch):
 
 def test_a_line_that_cannot_be_kept_takes_no_other_with_it(kept, caplog):
     log = QueryLog(kept)
-    for client, query, message in (
-        ("strange 1", "SELECT 1", None),
-        ("strange 2", "SELECT '\0' AS nothing", "a \0 in a message"),
-        ("strange 3", "SELECT '\udc80'", None),  # half a character: not UTF-8
-        ("strange 4", "SELECT 4", None),
+    for client, query, message, door in (
+        ("strange 1", "SELECT 1", None, "sync"),
+        ("strange 2", "SELECT '\0' AS nothing", "a \0 in a message", "sync"),
+        ("strange 3", "SELECT 3", None, None),  # no door: the table refuses it
+        ("strange 4", "SELECT '\udc80'", None, "sync"),  # half a character: not UTF-8
     ):
-        log.put(replace(ASKED, query=query), Outcome(message=message), "sync", client, 0.1)
+        log.put(replace(ASKED, query=query), Outcome(message=message), door, client, 0.1)
     with caplog.at_level(logging.WARNING, "services.tap.log"):
         log.start()
         log.stop()
     found = lines(kept, "strange %")
     assert [line[0] for line in found] == ["strange 1", "strange 2", "strange 4"]
+    assert found[2][1] == "SELECT '\ufffd'"
     assert found[1][1:3] == ("SELECT '\ufffd' AS nothing", "a \ufffd in a message")
     assert [record.getMessage()[:30] for record in caplog.records] == [
         "a line of the log of queries is lost"[:30]
