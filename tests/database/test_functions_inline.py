@@ -38,6 +38,7 @@ NOT_INLINED = {
     "ln_same_moving": "shares sums of matrices through a sub-select",
     "ln_same_object": "names ln_same_moving for the rare case",
     "light_curve": "returns rows; inlined in FROM, see test_light_curve.py",
+    "no_polygon": "raises, in PL/pgSQL",
     "object_history": "returns rows; inlined in FROM",
     "polygon": "collects vertices with a sub-select",
     "polygon_centroid": "sums over sides with a sub-select",

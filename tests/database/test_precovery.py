@@ -68,7 +68,7 @@ def image(sequence, mjd, flux):
     psf = PsfModel.constant(gaussian(middle, middle)[22:43, 22:43])
     return Exposure(
         pixels.astype(np.float32), np.full((SIDE, SIDE), NOISE**2, np.float32),
-        np.zeros((SIDE, SIDE), np.int32), "nJy", info, wcs, psf,
+        np.zeros((SIDE, SIDE), np.int32), "nJy", info, wcs, psf, 1e9,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from difference_scenes import Moffat, add_stars, robust_sd
 from processing.deblend import Source, _fit_points, _hidden_pair, _is_trail
 from processing.footprints import Footprint
 from processing.line_fits import POINTS, TRAIL
-from processing.measure import _aperture
+from processing.measure import aperture_flux
 from processing.plane import Plane
 from processing.psf import PsfModel
 from processing.psf_core import spline_psf
@@ -140,7 +140,7 @@ def test_an_aperture_with_masked_pixels_still_gives_the_flux():
     plane.usable[np.rint(y).astype(int) + 3, :] = False
     image = np.where(plane.usable, plane.image, 1e6).astype(np.float32)
     holed = Plane(image, plane.variance, plane.usable, plane.psf, 1.0)
-    flux, error, valid, cut = _aperture(holed, x, y)
+    flux, error, valid, cut = aperture_flux(holed, x, y)
     assert valid.all()
     assert cut.all()
     # 100 stars, each to 1 %.

@@ -82,7 +82,7 @@ ALTER TABLE staging.ccdvisit
   ADD COLUMN kernelchi2 REAL,
   ADD COLUMN nspurious INTEGER,
   ADD COLUMN nnoisepeaks REAL;
-ALTER TABLE prompt_store.ccdvisit ADD CONSTRAINT ccdvisit_quality CHECK (LEAST(psfresidual, residualfraction, kernelchi2, nnoisepeaks) >= 0 AND GREATEST(psfresidual, kernelchi2, nnoisepeaks) < 'Infinity' AND residualfraction <= 1 AND LEAST(nstamps, nspurious) >= 0);
+ALTER TABLE prompt_store.ccdvisit ADD CONSTRAINT ccdvisit_quality CHECK (LEAST(psfresidual, residualfraction, kernelchi2, nnoisepeaks) >= 0 AND GREATEST(psfresidual, kernelchi2, nnoisepeaks) < 'Infinity' AND residualfraction <= 1 AND LEAST(nstamps, nspurious) >= 0) NOT VALID;
 COMMENT ON COLUMN prompt_store.ccdvisit.psfresidual IS 'psfResidual: Largest residual of the PSF model on stars that were kept out of its making, as a fraction of the peak; NULL if no star was.';
 COMMENT ON COLUMN prompt_store.ccdvisit.residualfraction IS 'residualFraction: Fraction of the light of stars that the subtraction leaves behind, beyond noise.';
 COMMENT ON COLUMN prompt_store.ccdvisit.nstamps IS 'nStamps: Number of stamps around stars from which the kernel was made that matches visit and template.';
