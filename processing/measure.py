@@ -189,7 +189,10 @@ def aperture_flux(
         return np.zeros(0), np.zeros(0), np.zeros(0, bool), np.zeros(0, bool)
     half = plane.psf.radius
     radius = min(_APERTURE * plane.psf.fwhm, half - 0.5)
-    columns, rows = np.rint(x).astype(int), np.rint(y).astype(int)
+    ny, nx = plane.image.shape
+    x, y = np.clip(x, -1, nx), np.clip(y, -1, ny)  # a fit may have left the image
+    columns = np.clip(np.rint(x).astype(int), 0, nx - 1)
+    rows = np.clip(np.rint(y).astype(int), 0, ny - 1)
     stamps = plane.psf.images(x, y, np.stack([x - columns, y - rows], axis=-1))
     flux, variance = np.zeros(n), np.zeros(n)
     share, seen, whole = np.zeros(n), np.zeros(n), np.zeros(n)

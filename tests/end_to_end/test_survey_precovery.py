@@ -24,7 +24,7 @@ def rows(survey):
 @pytest.mark.requirement("DIA-20", "PRECOV-01", "PIPE-06")
 def test_every_new_object_is_measured_on_every_image_that_was_there(survey, rows):
     """All visits of the survey lie within 30 days: object by image is a complete table."""
-    assert len(rows["ra"]) > 30
+    assert len(rows["ra"]) > 15
     known = {(o, c) for o, c in zip(rows["diaobjectid"], rows["ccdvisitid"], strict=True)}
     assert len(known) == len(rows["ra"])
     missing = survey.all(
