@@ -146,3 +146,16 @@ def test_an_aperture_with_masked_pixels_still_gives_the_flux():
     # 100 stars, each to 1 %.
     assert np.median(flux) == pytest.approx(50000, rel=0.01)
     assert 0.7 < robust_sd((flux - 50000) / error) < 1.4
+
+
+def test_an_aperture_off_the_image_is_no_flux():
+    """A fit near the border may end outside of it."""
+    plane = plane_of(drawn((np.array([40.0]), np.array([40.0]), np.array([5e4]))), 13)
+    ny, nx = plane.image.shape
+    x, y = np.array([-0.7, nx - 0.3, 40, 40, -9, 40]), np.array([40, 40, -0.7, ny - 0.3, 40, 40])
+    flux, error, valid, cut = aperture_flux(plane, x, y)
+    assert cut[:5].all()
+    assert not valid[4]
+    assert valid[5]
+    assert np.isfinite(flux).all()
+    assert np.isfinite(error).all()
