@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.common import Database, archive
 from services import citation
 from skyledger import virtual
-from skyledger.database import connection, schema
+from skyledger.database import connection
 from skyledger.errors import DataRejectedError
 
 app = typer.Typer()
@@ -27,20 +28,13 @@ def _json(value: Any) -> str:
 @app.command()
 def cite(
     statement: Annotated[str, typer.Argument(metavar="SQL", help="One SQL statement.")],
-    db: Annotated[
-        str, typer.Option(help="Database, with an instant if wanted: prompt@2026-01-01T04:00:00.")
-    ] = "prompt",
+    db: Database = "prompt",
     as_json: Annotated[bool, typer.Option("--json", help="Print the citation as JSON.")] = False,
 ) -> None:
     """Keep a query, its instant and a checksum of its answer under a short name for a paper."""
     database = virtual.parse(db)
-    opened = connection.connect_reader()
-    try:
-        schema.check(opened)
-        opened.rollback()
+    with archive(reader=True) as opened:
         made = citation.cite(opened, statement, database)
-    finally:
-        opened.close()
     if as_json:
         print(_json(made))
         return

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cli.common import archive
 from cli.database import alias, backup, felis, rehearse, status
 from services import background
 from skyledger import settings
@@ -128,14 +129,9 @@ def _drift(found: list[str]) -> None:
 @app.command()
 def audit() -> None:
     """Look for versions, epochs and links that contradict each other; 4 if there are any."""
-    opened = connection.connect()
-    try:
-        schema.check(opened)
-        with opened.cursor() as cursor:
-            cursor.execute("SELECT relation, key, kind, detail FROM ledger.audit()")
-            found = cursor.fetchall()
-    finally:
-        opened.close()
+    with archive() as opened, opened.cursor() as cursor:
+        cursor.execute("SELECT relation, key, kind, detail FROM ledger.audit()")
+        found = cursor.fetchall()
     for relation, key, kind, detail in found:
         print(f"{relation} {key}: {kind}: {detail}")
     if found:
@@ -165,17 +161,12 @@ def failures(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List the visits, files and rows that could not be published, each with its reason."""
-    opened = connection.connect()
     found: dict[str, list[dict[str, object]]] = {}
-    try:
-        schema.check(opened)
-        with opened.cursor() as cursor:
-            for kind, query in _FAILURES.items():
-                cursor.execute(query)
-                names = [column.name for column in cursor.description or ()]
-                found[kind] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    finally:
-        opened.close()
+    with archive() as opened, opened.cursor() as cursor:
+        for kind, query in _FAILURES.items():
+            cursor.execute(query)
+            names = [column.name for column in cursor.description or ()]
+            found[kind] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     if as_json:
         print(json.dumps(found, default=str))
         return

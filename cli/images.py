@@ -1,17 +1,17 @@
 """``skyledger images``: the cache of processed images, and the precovery that lives on it."""
 
 import json
-import os
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from cli.common import WORKERS, Scheduler, Workers, archive
 from cli.process import Bars
 from ingest import image_cache, precovery
 from ingest.workers import lost, worker_pool
 from skyledger import settings
-from skyledger.database import connection, heartbeat, schema
+from skyledger.database import heartbeat
 from skyledger.errors import DataRejectedError
 
 app = typer.Typer(no_args_is_help=True, help="Processed images, and precovery on them.")
@@ -36,44 +36,29 @@ def usage(
 @app.command()
 def evict() -> None:
     """Remove the images that precovery cannot ask for any more."""
-    opened = connection.connect()
-    try:
-        schema.check(opened)
+    with archive() as opened:
         removed = image_cache.evict(opened)
-    finally:
-        opened.close()
     print(f"{removed.files} images removed, {removed.size / 1e6:.1f} MB")
 
 
 @app.command()
 def precover(
     run: Annotated[str, typer.Option(help="Pipeline run, for the books.")] = "prompt",
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=1, help="Number of worker processes.", show_default="one a core, at most 8"
-        ),
-    ] = min(os.cpu_count() or 1, 8),
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler whose workers are used instead.")
-    ] = None,
+    workers: Workers = WORKERS,
+    scheduler: Scheduler = None,
 ) -> None:
     """Measure new DIAObjects on the images of the days before; `process` does so at its end."""
     console = Console()
-    opened = connection.connect()
     try:
-        schema.check(opened)
-        opened.rollback()
-        bars = Bars(console)
-        with bars.progress, heartbeat.beating(), worker_pool(workers, scheduler) as pool:
-            done = precovery.precover(opened, pool, run=run, progress=bars)
+        with archive() as opened:
+            bars = Bars(console)
+            with bars.progress, heartbeat.beating(), worker_pool(workers, scheduler) as pool:
+                done = precovery.precover(opened, pool, run=run, progress=bars)
     except lost() as error:
         raise DataRejectedError(
             "a worker was killed (out of memory?); nothing is lost, run the same command again, "
             "with fewer --workers"
         ) from error
-    finally:
-        opened.close()
     if done.busy:
         console.print("another session is at it; nothing was done here")
         return

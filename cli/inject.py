@@ -1,7 +1,6 @@
 """``skyledger inject``: completeness and purity of a data set, from artificial sources."""
 
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.common import WORKERS, Scheduler, Workers
 from cli.process import Bars
 from ingest import injection
 from ingest.workers import lost
@@ -62,15 +62,8 @@ def inject(
     output: Annotated[
         Path, typer.Option(help="Folder of completeness.json and completeness.png.")
     ] = Path("injection"),
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=1, help="Number of worker processes.", show_default="one a core, at most 8"
-        ),
-    ] = min(os.cpu_count() or 1, 8),
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler whose workers are used instead.")
-    ] = None,
+    workers: Workers = WORKERS,
+    scheduler: Scheduler = None,
 ) -> None:
     """Put artificial sources into a data set and tell how many are found; nothing is published."""
     console = Console()

@@ -8,12 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.common import Database, archive
 from ingest.judge import judge as compare
 from ingest.verdict import Figure, Verdict
 from services import quality_pictures
 from services.pictures import png
 from skyledger import virtual
-from skyledger.database import connection, schema
 
 app = typer.Typer()
 
@@ -44,21 +44,14 @@ def show(verdict: Verdict, console: Console) -> None:
 @app.command()
 def judge(
     truth: Annotated[Path, typer.Argument(help="Folder of the truth of a simulated survey.")],
-    db: Annotated[
-        str, typer.Option(help="Database, with an instant if wanted: prompt@2026-01-01T04:00:00.")
-    ] = "prompt",
+    db: Database = "prompt",
     output: Annotated[Path, typer.Option(help="Folder of judge.jsonl and judge.png.")] = Path(
         "judged"
     ),
 ) -> None:
     """Compare what is published of a simulated survey with its truth: one table, one page."""
-    opened = connection.connect()
-    try:
-        schema.check(opened)
-        opened.rollback()
+    with archive() as opened:
         verdict = compare(opened, truth, virtual.parse(db))
-    finally:
-        opened.close()
     show(verdict, Console())
     output.mkdir(parents=True, exist_ok=True)
     lines = [

@@ -1,6 +1,5 @@
 """``skyledger process``: a folder of frames to published measurements."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cli.common import WORKERS, Scheduler, Workers, archive
 from ingest import run as runs
 from processing import instrument as instruments
-from skyledger.database import connection, heartbeat, schema
+from skyledger.database import heartbeat
 from skyledger.errors import DataRejectedError, SkyledgerError
 
 app = typer.Typer()
@@ -46,10 +46,7 @@ def process_folder(
     scheduler: str | None = None,
 ) -> runs.Outcome:
     """Process a folder with progress bars and a heartbeat; the database must be running."""
-    opened = connection.connect()
-    try:
-        schema.check(opened)
-        opened.rollback()
+    with archive() as opened:
         bars = Bars(console)
         with bars.progress, heartbeat.beating():
             return runs.process_directory(
@@ -61,8 +58,6 @@ def process_folder(
                 scheduler=scheduler,
                 progress=bars,
             )
-    finally:
-        opened.close()
 
 
 def report(outcome: runs.Outcome, console: Console) -> None:
@@ -107,19 +102,8 @@ def process(
     run: Annotated[
         str, typer.Option(help="Pipeline run; repeating a run loads only what is missing.")
     ] = "prompt",
-    workers: Annotated[
-        int,
-        typer.Option(
-            min=1, help="Number of worker processes.", show_default="one a core, at most 8"
-        ),
-    ] = min(os.cpu_count() or 1, 8),
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            help="Address of a Dask scheduler (tcp://HOST:8786) whose workers are used instead; "
-            "they see the same folders."
-        ),
-    ] = None,
+    workers: Workers = WORKERS,
+    scheduler: Scheduler = None,
 ) -> None:
     """Process a folder of frames: templates first, then every visit, each published at once."""
     console = Console()

@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.common import Database, archive
 from services import formats
 from skyledger import virtual
 from skyledger.answers import Answer, run, to_chunk
-from skyledger.database import connection, schema
 
 app = typer.Typer()
 _ROWS_SHOWN = 200
@@ -49,9 +49,7 @@ def print_table(answer: Answer, console: Console) -> None:
 @app.command()
 def query(
     statement: Annotated[str, typer.Argument(metavar="SQL", help="One SQL statement.")],
-    db: Annotated[
-        str, typer.Option(help="Database, with an instant if wanted: prompt@2026-01-01T04:00:00.")
-    ] = "prompt",
+    db: Database = "prompt",
     format: Annotated[  # noqa: A002 - the option's name
         str, typer.Option(help=f"table, {', '.join(formats.NAMES)}.")
     ] = "table",
@@ -62,13 +60,8 @@ def query(
     """Ask the database; the answer states its instant and can be had again with it."""
     database = virtual.parse(db)
     wanted = None if format == "table" else formats.resolve(format)
-    opened = connection.connect_reader()
-    try:
-        schema.check(opened)
-        opened.rollback()
+    with archive(reader=True) as opened:
         answer = run(opened, statement, database)
-    finally:
-        opened.close()
     if wanted is None:
         print_table(answer, Console(width=None if sys.stdout.isatty() else 200))
         return

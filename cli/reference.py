@@ -14,8 +14,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from cli.common import archive
 from ingest import catalogue, reference
-from skyledger.database import connection, schema
 
 app = typer.Typer(no_args_is_help=True, help="Reference catalogues.")
 
@@ -35,31 +35,28 @@ def load(
     """Load a reference catalogue as release dr0, whose objects are found near DIAObjects."""
     mapping = catalogue.read_mapping(columns)
     console = Console(stderr=True)
-    opened = connection.connect()
-    try:
-        schema.check(opened)
-        opened.rollback()
-        with Progress(
+    with (
+        archive() as opened,
+        Progress(
             TextColumn("{task.description:12}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             console=console,
-        ) as bars:
-            tasks: dict[str, TaskID] = {}
+        ) as bars,
+    ):
+        tasks: dict[str, TaskID] = {}
 
-            def show(what: str, done: int, total: int | None) -> None:
-                for other, task in tasks.items():
-                    if other != what and not bars.tasks[task].finished:
-                        finished = bars.tasks[task].completed or 1
-                        bars.update(task, completed=finished, total=finished)
-                if what not in tasks:
-                    tasks[what] = bars.add_task(what, total=total)
-                bars.update(tasks[what], completed=done, total=total)
+        def show(what: str, done: int, total: int | None) -> None:
+            for other, task in tasks.items():
+                if other != what and not bars.tasks[task].finished:
+                    finished = bars.tasks[task].completed or 1
+                    bars.update(task, completed=finished, total=finished)
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
 
-            loaded = reference.load(opened, files, mapping, show)
-    finally:
-        opened.close()
+        loaded = reference.load(opened, files, mapping, show)
     print(f"{loaded.rows} objects in {reference.NAME} since {loaded.epoch.isoformat()} (TAI)")
     if loaded.rejected:
         print(

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from cli.common import archive
 from services import background as in_background
 from services import web
 from services.people import Allowance
 from skyledger import __version__, settings
-from skyledger.database import connection, schema
 from skyledger.database.cluster import Cluster
 from skyledger.errors import ConfigurationError
 
@@ -75,11 +75,8 @@ def serve(
         return
     if configured.external is None:
         Cluster(configured.home).start()
-    opened = connection.connect()
-    try:
-        schema.check(opened)
-    finally:
-        opened.close()
+    with archive():
+        pass
     listener = _listen(host, port)
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared only

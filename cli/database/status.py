@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.common import archive
 from ingest import image_cache
 from skyledger import settings
 from skyledger.database import backup, connection, heartbeat, schema
@@ -94,11 +95,8 @@ def status(
 @app.command(name="heartbeat")
 def beat() -> None:
     """Keep the horizon young and partitions three months ahead, until interrupted."""
-    opened = connection.connect()
-    try:
-        schema.check(opened)
-    finally:
-        opened.close()
+    with archive():
+        pass
     stop = threading.Event()
     for kind in (signal.SIGINT, signal.SIGTERM):
         signal.signal(kind, lambda *_: stop.set())

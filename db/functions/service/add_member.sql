@@ -4,18 +4,13 @@ CREATE OR REPLACE FUNCTION service.add_member(in_group text, in_person text, in_
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  t record;
 BEGIN
   PERFORM service.change_group(in_group, in_by);
   PERFORM service.find_person(in_person);
   INSERT INTO service.groupmember (groupname, personname, addedtai)
   VALUES (in_group, in_person, science.tai_now()) ON CONFLICT DO NOTHING;
-  FOR t IN
-    SELECT schemaname, tablename FROM service.tableshare WHERE granteekind = 'group' AND granteename = in_group
-  LOOP
-    PERFORM service.keep_grants(t.schemaname, t.tablename);
-  END LOOP;
+  PERFORM service.keep_grants(schemaname, tablename)
+  FROM service.tableshare WHERE granteekind = 'group' AND granteename = in_group;
 END $$;
 
 COMMENT ON FUNCTION service.add_member(text, text, text)

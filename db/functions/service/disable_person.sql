@@ -6,8 +6,6 @@ CREATE OR REPLACE FUNCTION service.disable_person(in_name text, in_by text)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s'
 AS $$
-DECLARE
-  t record;
 BEGIN
   PERFORM service.lock_people();
   IF service.rank_of(in_by) <> 'operator' THEN
@@ -17,9 +15,7 @@ BEGIN
   PERFORM service.find_person(in_name, true);
   UPDATE service.person SET disabledtai = science.tai_now() WHERE personname = in_name;
   UPDATE service.accesstoken SET revokedtai = science.tai_now() WHERE personname = in_name AND revokedtai IS NULL;
-  FOR t IN SELECT schemaname, tablename FROM service.persontable LOOP
-    PERFORM service.keep_grants(t.schemaname, t.tablename);
-  END LOOP;
+  PERFORM service.keep_grants(schemaname, tablename) FROM service.persontable;
 END $$;
 
 COMMENT ON FUNCTION service.disable_person(text, text)

@@ -4,8 +4,6 @@ CREATE OR REPLACE FUNCTION service.enable_person(in_name text, in_by text)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s'
 AS $$
-DECLARE
-  t record;
 BEGIN
   PERFORM service.lock_people();
   IF service.rank_of(in_by) <> 'operator' THEN
@@ -17,9 +15,7 @@ BEGIN
     RAISE EXCEPTION 'there is nobody % who was shut out', coalesce(quote_literal(in_name), 'without a name')
       USING ERRCODE = 'undefined_object', HINT = 'Correct the name; `skyledger people list` shows who is there.';
   END IF;
-  FOR t IN SELECT schemaname, tablename FROM service.persontable LOOP
-    PERFORM service.keep_grants(t.schemaname, t.tablename);
-  END LOOP;
+  PERFORM service.keep_grants(schemaname, tablename) FROM service.persontable;
 END $$;
 
 COMMENT ON FUNCTION service.enable_person(text, text)

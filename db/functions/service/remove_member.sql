@@ -5,8 +5,6 @@ CREATE OR REPLACE FUNCTION service.remove_member(in_group text, in_person text, 
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-  t record;
 BEGIN
   IF in_person IS NOT DISTINCT FROM in_by AND in_by IS NOT NULL THEN
     PERFORM service.lock_people();
@@ -23,11 +21,8 @@ BEGIN
     RAISE EXCEPTION '% is in no group %', coalesce(quote_literal(in_person), 'NULL'), coalesce(quote_literal(in_group), 'NULL')
       USING ERRCODE = 'undefined_object', HINT = 'Correct the names.';
   END IF;
-  FOR t IN
-    SELECT schemaname, tablename FROM service.tableshare WHERE granteekind = 'group' AND granteename = in_group
-  LOOP
-    PERFORM service.keep_grants(t.schemaname, t.tablename);
-  END LOOP;
+  PERFORM service.keep_grants(schemaname, tablename)
+  FROM service.tableshare WHERE granteekind = 'group' AND granteename = in_group;
 END $$;
 
 COMMENT ON FUNCTION service.remove_member(text, text, text)
