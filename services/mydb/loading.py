@@ -14,9 +14,10 @@ from psycopg2 import errors
 from services.pools import Pool
 from services.uploads import Uploaded, UploadedColumn, positions
 from services.uploads.copy import CopyStream
-from skyledger import people
+from skyledger import people, person_tables
 from skyledger.errors import ForbiddenError, LimitError, QueryRefusedError, UsageError
-from skyledger.people import ColumnDescription, Person
+from skyledger.people import Person
+from skyledger.person_tables import ColumnDescription
 from skyledger.votable_types import votable_type
 
 _TARGET = re.compile(r"(?:(?i:mydb_)([A-Za-z0-9_]{1,40})\.)?([A-Za-z][A-Za-z0-9_]{0,62})", re.ASCII)
@@ -105,7 +106,7 @@ class Opened:
         names = dict(zip(self.columns, spelled(self.columns), strict=True))
         with filling(), self.connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {_SECONDS * 1000}")
-            found = people.seal_table(
+            found = person_tables.seal_table(
                 self.connection, self.person, self.name,
                 (names[pair[0]], names[pair[1]]) if pair else None,
             )  # fmt: skip
@@ -149,7 +150,7 @@ def opened(
         If there is such a table already, the name or a column will not do, or the quota is full.
     """
     with pool.session() as connection:
-        sql = people.open_table(
+        sql = person_tables.open_table(
             connection, person, name, described(columns), description=description,
             origin="upload" if query is None else "query", query=query, database=database,
             instant=instant,

@@ -6,7 +6,8 @@ from html import escape
 from starlette.responses import HTMLResponse
 
 from services.page import page
-from skyledger.people import Person, PersonTable, role
+from skyledger.people import Person, role
+from skyledger.person_tables import PersonTable
 
 
 def size(n: int) -> str:

@@ -15,9 +15,10 @@ from services.people import asker_of, refuse_secrets
 from services.tap.requests import parameters_of, refusing
 from services.tap.service import TapService
 from services.tap.streaming import in_query_thread, in_thread
-from skyledger import people
+from skyledger import people, person_tables
 from skyledger.errors import ForbiddenError, NotFoundError, UsageError
-from skyledger.people import Person, PersonTable
+from skyledger.people import Person
+from skyledger.person_tables import PersonTable
 
 _PLACE = re.compile(r"(?i:mydb_)([A-Za-z0-9_]{1,40})\.([A-Za-z][A-Za-z0-9_]{0,62})", re.ASCII)
 _FORMATS = {
@@ -82,8 +83,8 @@ class MyDbRoutes:
         person = _person(request)
 
         def look(connection: Any) -> tuple[list[PersonTable], int]:
-            tables = people.visible_tables(connection, person.name)
-            return tables, people.used_bytes(connection, person.name)
+            tables = person_tables.visible_tables(connection, person.name)
+            return tables, person_tables.used_bytes(connection, person.name)
 
         found, used = await self._kept(look)
         if "text/html" in request.headers.get("accept", ""):
@@ -101,7 +102,7 @@ class MyDbRoutes:
         )
 
     async def _found(self, person: Person, schema: str, name: str) -> PersonTable:
-        for table in await self._kept(lambda c: people.visible_tables(c, person.name)):
+        for table in await self._kept(lambda c: person_tables.visible_tables(c, person.name)):
             if (table.schema, table.name) == (schema, name):
                 return table  # type: ignore[no-any-return]
         raise NotFoundError(f"there is no table {schema}.{name} that {person.name} may see")
@@ -165,7 +166,7 @@ class MyDbRoutes:
         person = _person(request)
         _own_database(request, person)
         schema, name = _place(request, person)
-        await self._kept(lambda c: people.drop_table(c, schema, name, person.name))
+        await self._kept(lambda c: person_tables.drop_table(c, schema, name, person.name))
         return Response(status_code=204)
 
     async def share(self, request: Request) -> Response:
@@ -180,7 +181,9 @@ class MyDbRoutes:
         if len(named) != 1:
             raise UsageError("say with whom: one of person=NAME, group=NAME, everyone=true")
         schema, name = _place(request, person)
-        await self._kept(lambda c: people.share_table(c, schema, name, *named[0], by=person.name))
+        await self._kept(
+            lambda c: person_tables.share_table(c, schema, name, *named[0], by=person.name)
+        )
         return JSONResponse(_told(await self._found(person, schema, name)))
 
     async def unshare(self, request: Request) -> Response:
@@ -190,7 +193,7 @@ class MyDbRoutes:
         grantee = request.path_params.get("grantee")
         schema, name = _place(request, person)
         await self._kept(
-            lambda c: people.unshare_table(c, schema, name, kind, grantee, person.name)
+            lambda c: person_tables.unshare_table(c, schema, name, kind, grantee, person.name)
         )
         return Response(status_code=204)
 

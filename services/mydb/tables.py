@@ -8,9 +8,9 @@ from typing import Any
 from services.adql import Catalogue, Table
 from services.adql.uploads import shape_of
 from services.tap.parameters import QueryRequest
-from skyledger import people
+from skyledger import person_tables
 from skyledger.errors import ForbiddenError, SignInError
-from skyledger.people import PersonTable
+from skyledger.person_tables import PersonTable
 from skyledger.virtual import VirtualDatabase
 
 _NAMED = re.compile(r"mydb_[a-z0-9_]*", re.IGNORECASE | re.ASCII)
@@ -26,7 +26,7 @@ def visible(connection: Any, person: str | None) -> tuple[Table, ...]:
     person
         Name of the person; None for somebody who is not signed in.
     """
-    return tuple(map(queried, people.visible_tables(connection, person)))
+    return tuple(map(queried, person_tables.visible_tables(connection, person)))
 
 
 def queried(table: PersonTable) -> Table:

@@ -140,7 +140,7 @@ class Answering:
             except psycopg2.Error as error:
                 raise _sentence(error, connection, self.seconds) from error
             finally:
-                with self._cancelling:  # or it would end what somebody else asks through the connection
+                with self._cancelling:  # or it would end what the connection asks next
                     self.outcome.cancel = lambda: None
                     self._ended = True
             ended()

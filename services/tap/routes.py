@@ -27,7 +27,7 @@ from services.tap.parameters import (
 from services.tap.requests import challenge, parameters_of, refusing
 from services.tap.service import TapService
 from services.tap.streaming import in_thread, streamed
-from skyledger import people, virtual
+from skyledger import person_tables, virtual
 from skyledger.errors import (
     ForbiddenError,
     LimitError,
@@ -345,7 +345,7 @@ class TapRoutes:
         person = asker_of(request).name
         said = await self._kept(
             lambda c: vosi.tables(
-                c, people.visible_tables(c.connection, person), columns=full, only=only
+                c, person_tables.visible_tables(c.connection, person), columns=full, only=only
             )
         )
         if said is None:

@@ -10,7 +10,7 @@ from services.adql import features
 from services.adql.values import identifier
 from services.tap import parameters, xml
 from skyledger.catalogue import RESERVED
-from skyledger.people import PersonTable
+from skyledger.person_tables import PersonTable
 
 _STANDARD = "ivo://ivoa.net/std/TAPRegExt#"
 _NONE: Mapping[str, str] = {}

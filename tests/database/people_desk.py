@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import psycopg2
 
-from skyledger import people
+from skyledger import people, person_tables
 from skyledger.database import connection as connections
-from skyledger.people import ColumnDescription
+from skyledger.person_tables import ColumnDescription
 
 COLUMNS = (
     ColumnDescription("starId", "bigint", "long", ucd="meta.id;meta.main"),
@@ -46,10 +46,12 @@ class People:
     def load(self, who, table, rows=10, width=3, position=("ra", "decl"), columns=COLUMNS):
         """Make a table of a person; return what it became."""
         try:
-            target = people.open_table(self.service, who, table, columns, description="stars")
+            target = person_tables.open_table(
+                self.service, who, table, columns, description="stars"
+            )
             with self.service.cursor() as cursor:
                 cursor.copy_expert(f"COPY {target} FROM STDIN", io.StringIO(content(rows, width)))
-            sealed = people.seal_table(self.service, who, table, position)
+            sealed = person_tables.seal_table(self.service, who, table, position)
         except BaseException:
             self.service.rollback()
             raise
@@ -85,3 +87,19 @@ def people_of(database):
             for more in ({}, {"user": connections.KEEPER}, {"user": connections.MEMBER})
         ]
         yield People(*opened)
+
+
+@contextlib.contextmanager
+def impatient_people_of(database):
+    """Like `people_of`; sessions that wait for each other fail instead of waiting for ever."""
+    with contextlib.closing(database.connect(autocommit=True)) as opened:
+        rows(opened, f"ALTER DATABASE {database.name} SET lock_timeout = '20s'")
+    with people_of(database) as desk:
+        yield desk
+
+
+def rows(connection, query, *values):
+    """Run a statement; return what it returns, None if nothing can come."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, values or None)
+        return cursor.fetchall() if cursor.description else None

@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 from people_desk import COLUMNS, people_of
 
-from skyledger import people
+from skyledger import people, person_tables
 from skyledger.errors import LimitError, NotFoundError, PeopleError
 
 
@@ -83,7 +83,7 @@ def test_a_table_is_its_owners_and_nobody_elses(desk):
     assert desk.ask(ada, f"SELECT count(*), max(name) FROM {table}") == [(1000, "xxx")]
     with pytest.raises(psycopg2.Error, match="permission denied for table stars"):
         desk.ask(bob, f"SELECT * FROM {table}")
-    (seen,) = people.visible_tables(desk.service, ada)
+    (seen,) = person_tables.visible_tables(desk.service, ada)
     assert (seen.schema, seen.name, seen.owner, seen.rows) == (f"mydb_{ada}", "stars", ada, 1000)
     assert seen.shared_with == ()
     assert seen.position == ("ra", "decl")
@@ -93,13 +93,13 @@ def test_a_table_is_its_owners_and_nobody_elses(desk):
     assert [c.indexed for c in seen.columns] == [False, True, True, False]
     assert seen.arraysizes == (None, None, None, "*")
     assert seen.table.spatial == (("ra", "decl"),)
-    assert people.visible_tables(desk.service, bob) == []
-    assert people.visible_tables(desk.service, None) == []
-    assert people.used_bytes(desk.service, ada) == sealed.bytes == seen.bytes
-    people.drop_table(desk.service, seen.schema, "stars", ada)
+    assert person_tables.visible_tables(desk.service, bob) == []
+    assert person_tables.visible_tables(desk.service, None) == []
+    assert person_tables.used_bytes(desk.service, ada) == sealed.bytes == seen.bytes
+    person_tables.drop_table(desk.service, seen.schema, "stars", ada)
     desk.service.commit()
-    assert people.visible_tables(desk.service, ada) == []
-    assert people.used_bytes(desk.service, ada) == 0
+    assert person_tables.visible_tables(desk.service, ada) == []
+    assert person_tables.used_bytes(desk.service, ada) == 0
     with pytest.raises(psycopg2.errors.UndefinedTable):
         desk.ask(ada, f"SELECT * FROM {table}")
 
@@ -113,7 +113,7 @@ def test_tables_are_shared_with_persons_groups_and_everyone(desk, fresh_database
 
     def readers():
         found = {who for who in names if desk.reads(who, table)}
-        listed = {who for who in names if people.visible_tables(desk.service, who)}
+        listed = {who for who in names if person_tables.visible_tables(desk.service, who)}
         told = {
             who for who in names
             if desk.ask(who, "SELECT * FROM tap_schema.columns WHERE table_name = %s", table)
@@ -128,45 +128,45 @@ def test_tables_are_shared_with_persons_groups_and_everyone(desk, fresh_database
         desk.service.commit()
 
     assert readers() == {ada}
-    change(people.share_table, place, "stars", "person", bob, ada)
+    change(person_tables.share_table, place, "stars", "person", bob, ada)
     assert readers() == {ada, bob}
     change(people.add_group, team, ada)
     change(people.add_member, team, cyd, ada)
-    change(people.share_table, place, "stars", "group", team, ada)
+    change(person_tables.share_table, place, "stars", "group", team, ada)
     assert readers() == {ada, bob, cyd}
     change(people.add_member, team, dan, ada)
     change(people.add_member, team, bob, ada)
     assert readers() == {ada, bob, cyd, dan}
-    (seen,) = people.visible_tables(desk.service, ada)
+    (seen,) = person_tables.visible_tables(desk.service, ada)
     assert seen.shared_with == (f"group:{team}", f"person:{bob}")
-    assert people.visible_tables(desk.service, bob)[0].shared_with is None
+    assert person_tables.visible_tables(desk.service, bob)[0].shared_with is None
     (group,) = people.groups(desk.service, dan)
     assert (group.name, group.owner, set(group.members)) == (team, ada, set(names))
     # Who is removed loses it at once; who is named himself keeps it.
     change(people.remove_member, team, dan, ada)
     change(people.remove_member, team, bob, bob)
     assert readers() == {ada, bob, cyd}
-    change(people.unshare_table, place, "stars", "person", bob, ada)
+    change(person_tables.unshare_table, place, "stars", "person", bob, ada)
     assert readers() == {ada, cyd}
     change(people.drop_group, team, ada)
     assert readers() == {ada}
-    change(people.share_table, place, "stars", "everyone", None, ada)
+    change(person_tables.share_table, place, "stars", "everyone", None, ada)
     assert readers() == set(names)
-    assert [t.full_name for t in (p.table for p in people.visible_tables(desk.service, None))] == [
-        table
-    ]
+    assert [
+        t.full_name for t in (p.table for p in person_tables.visible_tables(desk.service, None))
+    ] == [table]
     with contextlib.closing(psycopg2.connect(fresh_database.dsn, user="skyledger_user")) as public:
         assert rows(public, f"SELECT count(*) FROM {table}") == [(10,)]
         assert rows(public, "SELECT table_name, table_type FROM tap_schema.tables "
                             "WHERE schema_name = %s", place) == [(table, "table")]  # fmt: skip
         public.rollback()
-        change(people.unshare_table, place, "stars", "everyone", None, ada)
+        change(person_tables.unshare_table, place, "stars", "everyone", None, ada)
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             rows(public, f"SELECT count(*) FROM {table}")
         public.rollback()
         assert rows(public, "SELECT * FROM tap_schema.schemas WHERE schema_name = %s", place) == []
     # Whoever is shut out loses all, and gets it back when let in again.
-    change(people.share_table, place, "stars", "person", bob, ada)
+    change(person_tables.share_table, place, "stars", "person", bob, ada)
     people.disable_person(desk.owner, bob)
     desk.owner.commit()
     assert readers() == {ada}
@@ -175,7 +175,7 @@ def test_tables_are_shared_with_persons_groups_and_everyone(desk, fresh_database
     desk.owner.commit()
     assert readers() == {bob}
     with pytest.raises(PeopleError, match="is shut out since"):
-        people.open_table(desk.service, ada, "more", COLUMNS)
+        person_tables.open_table(desk.service, ada, "more", COLUMNS)
     desk.service.rollback()
 
 
@@ -184,7 +184,7 @@ def test_allocations_change_and_every_one_is_kept(desk):
     (ada,) = desk.add("ada", quota=10**6)
     with pytest.raises(LimitError, match=r"no room for .*used.*Drop tables"):
         desk.load(ada, "large", rows=20_000)
-    assert people.visible_tables(desk.service, ada) == []
+    assert person_tables.visible_tables(desk.service, ada) == []
     people.allocate(desk.owner, ada, "a thesis", quota=10**8, by="board")
     desk.owner.commit()
     assert desk.load(ada, "large", rows=20_000).rows == 20_000

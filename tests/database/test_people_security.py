@@ -8,26 +8,17 @@ import time
 
 import psycopg2
 import pytest
-from people_desk import COLUMNS, content, people_of
+from people_desk import COLUMNS, impatient_people_of, rows
 
-from skyledger import people
-from skyledger.errors import BusyError, LimitError, NotFoundError, PeopleError
-from skyledger.people import ColumnDescription
+from skyledger import people, person_tables
+from skyledger.errors import BusyError, NotFoundError, PeopleError
+from skyledger.person_tables import ColumnDescription
 
 
 @pytest.fixture
 def desk(fresh_database):
-    with contextlib.closing(fresh_database.connect(autocommit=True)) as opened:
-        # Sessions that wait for each other fail instead of waiting for ever.
-        rows(opened, f"ALTER DATABASE {fresh_database.name} SET lock_timeout = '20s'")
-    with people_of(fresh_database) as desk:
+    with impatient_people_of(fresh_database) as desk:
         yield desk
-
-
-def rows(connection, query, *values):
-    with connection.cursor() as cursor:
-        cursor.execute(query, values or None)
-        return cursor.fetchall() if cursor.description else None
 
 
 def functions(desk, *, internal):
@@ -93,7 +84,7 @@ def test_functions_and_tables_of_people_are_for_the_service_alone(desk, fresh_da
 def test_the_roles_of_people_read_and_do_nothing_else(desk, fresh_database):
     ada, bob = desk.add("ada", "bob")
     desk.load(ada, "stars")
-    people.share_table(desk.service, f"mydb_{ada}", "stars", "person", bob, ada)
+    person_tables.share_table(desk.service, f"mydb_{ada}", "stars", "person", bob, ada)
     desk.service.commit()
     rows(desk.member, "SET default_transaction_read_only = off")
     desk.member.commit()
@@ -151,20 +142,20 @@ def test_nobody_acts_for_others(desk):
     desk.load(ada, "stars")
     people.add_group(desk.service, team, ada)
     people.add_member(desk.service, team, bob, ada)
-    people.share_table(desk.service, place, "stars", "group", team, ada)
+    person_tables.share_table(desk.service, place, "stars", "group", team, ada)
     desk.service.commit()
     no = "is not a table of|belongs to another|there is no person|nobody is named"
     for function, *values in (
         # Who may read it may neither pass it on nor take it away.
-        (people.share_table, place, "stars", "person", cyd, bob),
-        (people.share_table, place, "stars", "everyone", None, bob),
-        (people.share_table, place, "stars", "person", cyd, cyd),
-        (people.share_table, place, "stars", "person", cyd, None),
-        (people.share_table, place, "stars", "person", cyd, "nobody"),
-        (people.unshare_table, place, "stars", "group", team, bob),
-        (people.unshare_table, place, "stars", "group", team, None),
-        (people.drop_table, place, "stars", bob),
-        (people.drop_table, place, "stars", None),
+        (person_tables.share_table, place, "stars", "person", cyd, bob),
+        (person_tables.share_table, place, "stars", "everyone", None, bob),
+        (person_tables.share_table, place, "stars", "person", cyd, cyd),
+        (person_tables.share_table, place, "stars", "person", cyd, None),
+        (person_tables.share_table, place, "stars", "person", cyd, "nobody"),
+        (person_tables.unshare_table, place, "stars", "group", team, bob),
+        (person_tables.unshare_table, place, "stars", "group", team, None),
+        (person_tables.drop_table, place, "stars", bob),
+        (person_tables.drop_table, place, "stars", None),
         (people.add_member, team, cyd, bob),
         (people.add_member, team, cyd, cyd),
         (people.add_member, team, cyd, None),
@@ -174,7 +165,7 @@ def test_nobody_acts_for_others(desk):
         (people.drop_group, team, bob),
         (people.drop_group, team, None),
         # An operator gives away nothing of others'.
-        (people.share_table, place, "stars", "person", olga, olga),
+        (person_tables.share_table, place, "stars", "person", olga, olga),
     ):
         with pytest.raises(PeopleError, match=no):
             function(desk.service, *values)
@@ -184,10 +175,10 @@ def test_nobody_acts_for_others(desk):
     with pytest.raises(PeopleError, match=f"group {team} belongs to {ada}"):
         people.remove_member(desk.service, team, ada, ada)
     desk.service.rollback()
-    people.unshare_table(desk.service, place, "stars", "group", team, olga)
+    person_tables.unshare_table(desk.service, place, "stars", "group", team, olga)
     desk.service.commit()
     assert not desk.reads(bob, f"{place}.stars")
-    people.drop_table(desk.service, place, "stars", olga)
+    person_tables.drop_table(desk.service, place, "stars", olga)
     desk.service.commit()
     # Somebody who is shut out can no longer act.
     people.disable_person(desk.owner, olga)
@@ -228,24 +219,24 @@ def test_nothing_is_smuggled_in_through_names(desk):
     for text in HOSTILE:
         column = ColumnDescription("a", "integer", "int")
         attempts = [
-            (people.drop_table, place, text, ada),
-            (people.drop_table, text, "stars", ada),
-            (people.share_table, place, "stars", "person", text, ada),
-            (people.share_table, place, "stars", "group", text, ada),
-            (people.share_table, place, "stars", text, bob, ada),
-            (people.share_table, text, "stars", "person", bob, ada),
-            (people.unshare_table, place, "stars", "group", text, ada),
+            (person_tables.drop_table, place, text, ada),
+            (person_tables.drop_table, text, "stars", ada),
+            (person_tables.share_table, place, "stars", "person", text, ada),
+            (person_tables.share_table, place, "stars", "group", text, ada),
+            (person_tables.share_table, place, "stars", text, bob, ada),
+            (person_tables.share_table, text, "stars", "person", bob, ada),
+            (person_tables.unshare_table, place, "stars", "group", text, ada),
             (people.add_member, text, bob, ada),
             (people.remove_member, text, bob, ada),
             (people.drop_group, text, ada),
-            (people.open_table, text, "new", [column]),
-            (people.open_table, ada, "new",
+            (person_tables.open_table, text, "new", [column]),
+            (person_tables.open_table, ada, "new",
              [ColumnDescription("a", text, "int")]),
         ]  # fmt: skip
         if text not in NAMES_THAT_CAN_BE:
             attempts += [(people.add_group, text, ada)]
         if text not in {*NAMES_THAT_CAN_BE, "a"}:
-            attempts += [(people.open_table, ada, text, [column])]
+            attempts += [(person_tables.open_table, ada, text, [column])]
         for function, *values in attempts:
             with pytest.raises((PeopleError, NotFoundError)):
                 function(desk.service, *values)
@@ -262,12 +253,12 @@ def test_nothing_is_smuggled_in_through_names(desk):
         ColumnDescription(n, "text", "unicodeChar", n, n, n, n, n, "'; DROP TABLE x; --")
         for n in names
     ]
-    target = people.open_table(desk.service, ada, "strange", columns, description="'; --")
+    target = person_tables.open_table(desk.service, ada, "strange", columns, description="'; --")
     with desk.service.cursor() as cursor:
         cursor.copy_expert(f"COPY {target} FROM STDIN", io.StringIO("\t".join("x" * len(names))))
-    people.seal_table(desk.service, ada, "strange")
+    person_tables.seal_table(desk.service, ada, "strange")
     desk.service.commit()
-    kept = {t.name: t for t in people.visible_tables(desk.service, ada)}["strange"]
+    kept = {t.name: t for t in person_tables.visible_tables(desk.service, ada)}["strange"]
     desk.service.rollback()
     assert [c.name for c in kept.columns] == names
     told = desk.ask(
@@ -313,149 +304,18 @@ def test_columns_that_cannot_be_are_refused(desk):
         desk.service.rollback()
     for origin, query in (("x", None), (None, None), ("query", None)):
         with pytest.raises(PeopleError, match="no origin of a table"):
-            people.open_table(desk.service, ada, "new", COLUMNS, origin=origin, query=query)
+            person_tables.open_table(desk.service, ada, "new", COLUMNS, origin=origin, query=query)
         desk.service.rollback()
     with pytest.raises(PeopleError, match="has no two columns 'ra' and 'name'"):
         desk.load(ada, "new", position=("ra", "name"))
     # Positions that are none are kept, and not indexed.
-    target = people.open_table(desk.service, ada, "odd", COLUMNS[:3])
+    target = person_tables.open_table(desk.service, ada, "odd", COLUMNS[:3])
     with desk.service.cursor() as cursor:
         cursor.copy_expert(
             f"COPY {target} FROM STDIN", io.StringIO("1\tNaN\t0\n2\t0\t91\n\\N\t\\N\t\\N\n")
         )
-    assert people.seal_table(desk.service, ada, "odd", ("ra", "decl")).indexed is False
+    assert person_tables.seal_table(desk.service, ada, "odd", ("ra", "decl")).indexed is False
     desk.service.commit()
-
-
-@pytest.mark.requirement("UGP-06")
-def test_the_quota_is_not_passed_by_any_way_of_keeping_rows(desk):
-    (ada,) = desk.add("ada", quota=2_000_000)
-
-    def used():
-        found = people.used_bytes(desk.service, ada)
-        desk.service.rollback()
-        # Never less than what PostgreSQL says, indexes and long values included.
-        assert (
-            found
-            >= rows(
-                desk.owner,
-                "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) FROM pg_class AS c "
-                "WHERE c.relnamespace = %s::regnamespace AND c.relkind = 'r'",
-                f"mydb_{ada}",
-            )[0][0]
-        )
-        desk.owner.rollback()
-        return found
-
-    # The index of 20,000 positions takes more than half of the table.
-    plain = desk.load(ada, "plain", rows=5_000, width=1, position=None)
-    people.drop_table(desk.service, f"mydb_{ada}", "plain", ada)
-    desk.service.commit()
-    indexed = desk.load(ada, "indexed", rows=5_000, width=1)
-    assert indexed.bytes > plain.bytes + 150_000
-    people.drop_table(desk.service, f"mydb_{ada}", "indexed", ada)
-    desk.service.commit()
-    # Long values that lie beside the table: random, so that they are not compressed.
-    long = people.open_table(desk.service, ada, "long", COLUMNS[3:])
-    with desk.service.cursor() as cursor:
-        for seed in range(150):
-            text = f"{seed:08x}" + "".join(
-                f"{hash((seed, k)) & 0xFFFFFFFF:08x}" for k in range(2000)
-            )
-            cursor.copy_expert(f"COPY {long} FROM STDIN", io.StringIO(text))
-    with pytest.raises(LimitError, match="no room for"):
-        people.seal_table(desk.service, ada, "long")
-    desk.service.rollback()
-    # Many tables without rows.
-    many = 0
-    while people.used_bytes(desk.service, ada) + 131_072 + 6_000 < 2_000_000:
-        desk.load(ada, f"empty_{many}", rows=0)
-        many += 1
-    assert many < 2_000_000 / 131_072 < 20
-    with pytest.raises(LimitError, match="no room for"):
-        desk.load(ada, "one_more", rows=0)
-    assert used() <= 2_000_000
-    for name in range(many):
-        people.drop_table(desk.service, f"mydb_{ada}", f"empty_{name}", ada)
-    desk.service.commit()
-    # Many columns without rows, or with words about them.
-    for column in (
-        [ColumnDescription(f"c{k}", "boolean", "boolean") for k in range(1450)],
-        [ColumnDescription("c", "boolean", "boolean", description="x" * 1_800_000)],
-    ):
-        people.open_table(desk.service, ada, "wide", column)
-        people.seal_table(desk.service, ada, "wide")
-        desk.service.commit()
-        assert used() > 1_600_000
-        people.drop_table(desk.service, f"mydb_{ada}", "wide", ada)
-        desk.service.commit()
-    # What is not sealed is not kept.
-    target = people.open_table(desk.service, ada, "open", COLUMNS)
-    with desk.service.cursor() as cursor:
-        cursor.copy_expert(f"COPY {target} FROM STDIN", io.StringIO(content(10)))
-    with pytest.raises(psycopg2.Error, match="was filled and not sealed"):
-        desk.service.commit()
-    # What is sealed cannot be filled.
-    desk.load(ada, "shut")
-    with (
-        pytest.raises(psycopg2.errors.InsufficientPrivilege),
-        desk.service.cursor() as cursor,
-    ):
-        cursor.copy_expert(f"COPY mydb_{ada}.shut FROM STDIN", io.StringIO(content(10)))
-    desk.service.rollback()
-    with pytest.raises(NotFoundError, match="is being filled"):
-        people.seal_table(desk.service, ada, "shut")
-    desk.service.rollback()
-    with pytest.raises(PeopleError, match=r"already.*Drop it first"):
-        desk.load(ada, "shut")
-
-
-@pytest.mark.requirement("UGP-06")
-def test_two_loads_at_the_same_time_do_not_pass_the_quota_together(desk, fresh_database):
-    (ada,) = desk.add("ada", quota=1_000_000)
-    alone = desk.load(ada, "alone", rows=5_000)
-    assert 500_000 < alone.bytes < 1_000_000
-    people.drop_table(desk.service, f"mydb_{ada}", "alone", ada)
-    desk.service.commit()
-    sessions = [psycopg2.connect(fresh_database.dsn, user="skyledger_service") for _ in range(3)]
-    filled, outcome = threading.Barrier(3), []
-
-    def load(number, connection):
-        target = people.open_table(connection, ada, f"table_{number}", COLUMNS)
-        with connection.cursor() as cursor:
-            cursor.copy_expert(f"COPY {target} FROM STDIN", io.StringIO(content(5_000)))
-        filled.wait(30)
-        try:
-            people.seal_table(connection, ada, f"table_{number}", ("ra", "decl"))
-            time.sleep(0.3)  # the others have come to the same place by now
-            connection.commit()
-            outcome.append("kept")
-        except LimitError:
-            connection.rollback()
-            outcome.append("refused")
-
-    threads = [threading.Thread(target=load, args=item) for item in enumerate(sessions)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert sorted(outcome) == ["kept", "refused", "refused"]
-    assert people.used_bytes(desk.service, ada) <= 1_000_000
-    assert len(people.visible_tables(desk.service, ada)) == 1
-    # Two loads of one name: the second is told at once.
-    people.drop_table(desk.service, f"mydb_{ada}", people.visible_tables(desk.service, ada)[0].name,
-                      ada)  # fmt: skip
-    desk.service.commit()
-    people.open_table(sessions[0], ada, "same", COLUMNS)
-    with pytest.raises(BusyError, match="is being loaded"):
-        people.open_table(sessions[1], ada, "same", COLUMNS)
-    # Rights are not changed on what was before.
-    sessions[2].set_session(isolation_level="REPEATABLE READ")
-    people.used_bytes(sessions[2], ada)
-    with pytest.raises(psycopg2.Error, match="READ COMMITTED"):
-        people.add_group(sessions[2], desk.name("team"), ada)
-    for session in sessions:
-        session.close()
 
 
 @pytest.mark.requirement("UGP-03")
@@ -467,7 +327,7 @@ def test_a_right_taken_away_meanwhile_does_not_come_back(desk, fresh_database):
     people.add_group(desk.service, team, ada)
     people.add_member(desk.service, team, bob, ada)
     desk.service.commit()
-    people.share_table(desk.service, place, "stars", "group", team, ada)
+    person_tables.share_table(desk.service, place, "stars", "group", team, ada)
     with contextlib.closing(
         psycopg2.connect(fresh_database.dsn, user="skyledger_service")
     ) as other:
@@ -511,8 +371,8 @@ def test_a_table_that_is_being_read_is_dropped_later(desk, fresh_database):
         rows(reading, f"SELECT * FROM mydb_{ada}.stars LIMIT 1")
         began = time.monotonic()
         with pytest.raises(BusyError, match="is being read"):
-            people.drop_table(desk.service, f"mydb_{ada}", "stars", ada)
+            person_tables.drop_table(desk.service, f"mydb_{ada}", "stars", ada)
         assert time.monotonic() - began < 10  # it waits 5 s
         desk.service.rollback()
-    people.drop_table(desk.service, f"mydb_{ada}", "stars", ada)
+    person_tables.drop_table(desk.service, f"mydb_{ada}", "stars", ada)
     desk.service.commit()

@@ -9,7 +9,7 @@ from test_ledger import MJD, Desk, source_rows
 from typer.testing import CliRunner
 
 from cli import main
-from skyledger import people
+from skyledger import people, person_tables
 from skyledger.database import connection as connections
 from skyledger.database import rehearsal, schema
 from skyledger.errors import PeopleError, UsageError
@@ -30,8 +30,8 @@ def shared(desk):
     desk.load(ada, "open")
     people.add_group(desk.service, team, ada)
     people.add_member(desk.service, team, bob, ada)
-    people.share_table(desk.service, f"mydb_{ada}", "stars", "group", team, ada)
-    people.share_table(desk.service, f"mydb_{ada}", "open", "everyone", None, ada)
+    person_tables.share_table(desk.service, f"mydb_{ada}", "stars", "group", team, ada)
+    person_tables.share_table(desk.service, f"mydb_{ada}", "open", "everyone", None, ada)
     desk.service.commit()
     return ada, bob
 
@@ -43,7 +43,7 @@ def rows(connection, query, *values):
 
 
 def listed(desk, who):
-    found = people.visible_tables(desk.service, who)
+    found = person_tables.visible_tables(desk.service, who)
     desk.service.rollback()
     return found
 
@@ -126,7 +126,7 @@ def test_an_embargo_holds_for_one_person_and_no_other(desk, fresh_database):
         ledger.publish(k, source_rows(k, [10.0], [0.0], [100.0 * k], MJD + k), MJD + k)
     rows(desk.owner, "RESET skyledger.clock_offset")
     desk.load(bob, "stars")
-    people.share_table(desk.service, f"mydb_{bob}", "stars", "person", ada, bob)
+    person_tables.share_table(desk.service, f"mydb_{bob}", "stars", "person", ada, bob)
     desk.service.commit()
     count = "SELECT count(*) FROM prompt.DIASource"
     try:
