@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from simulate import camera
 from simulate.camera import Detector
+from simulate.effects import Effects
 from simulate.geometry import (
     airmass,
     barycentric,
@@ -14,15 +15,18 @@ from simulate.geometry import (
     sine_altitude,
     tangent_plane,
     unit_vector,
+    zenith,
 )
 from simulate.optics import PsfField, psf_field
 from simulate.randomness import generator
+from simulate.stray_light import Satellite, satellites
 from simulate.tiers import FIELD, FIRST_NIGHT, TEMPLATE_BEFORE, Tier
 from skyledger import ids
 
 FloatArray = NDArray[np.float64]
 
 SECOND = 1 / 86400  # d
+DISTORTION = 4e-9  # relative growth of the scale a square arcsec: 0.1 arcsec in a corner
 PAIR_SPACING = 33.0 / 1440  # d between the blocks of a night
 
 
@@ -33,7 +37,8 @@ class Visit:
     ``begin``: MJD (TAI) at which the shutter starts across the camera. Angles in degrees; ``ra``,
     ``decl``, ``rotation`` are true, the ``commanded_...`` go into the header. ``rate_per_njy``:
     electron/s of 1 nJy through the atmosphere. ``sky``: electron/s/px; ``sky_slope``: relative
-    change of the sky per half-width of the camera, terms of x, y, x^2, xy, y^2.
+    change of the sky per half-width of the camera, terms of x, y, x^2, xy, y^2. ``zenith``: unit
+    vector towards the zenith along (x, y).
     """
 
     visit_id: int
@@ -58,6 +63,14 @@ class Visit:
     shutter_time: float  # s across the camera
     psf: PsfField
     camera_height: float  # px
+    zenith: FloatArray
+    satellites: tuple[Satellite, ...]
+    effects: Effects
+
+    @property
+    def zenith_tangent(self) -> float:
+        """Tangent of the zenith distance."""
+        return float(np.sqrt(self.airmass**2 - 1))
 
     def travel(self, detector: Detector) -> float:
         """Time of the shutter across one detector [s]."""
@@ -91,6 +104,9 @@ class Visit:
     def to_pixels(self, detector: Detector, direction: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return true pixel positions of directions, shape (n, 3)."""
         xi, eta = tangent_plane(direction, self.ra, self.decl)
+        if self.effects.distortion:
+            outwards = 1 + DISTORTION * (xi * xi + eta * eta)
+            xi, eta = xi * outwards, eta * outwards
         axes = pixel_axes(self.rotation) / camera.PIXEL_SCALE
         half = (detector.size - 1) / 2
         x = axes[0, 0] * xi + axes[0, 1] * eta - detector.centre_x + half
@@ -206,6 +222,11 @@ def _visit(
             seed, visit_id, seeing / camera.PIXEL_SCALE, height / 2, effects.psf_variation
         ),
         camera_height=height,
+        zenith=pixel_axes(rotation) @ np.array(_towards(zenith(begin), ra, decl)),
+        satellites=satellites(seed, visit_id, seeing / camera.PIXEL_SCALE, height)
+        if effects.satellite_trails
+        else (),
+        effects=effects,
     )
 
 

@@ -16,6 +16,9 @@ COSMIC_RAYS = 1.5  # hits a second on a million pixels
 DARK_CURRENT = 0.05  # electron/s/px
 NONLINEARITY = (0.015, 0.025)  # share of a full well that an amplifier does not see
 CROSSTALK = (4e-4, 2.5e-4)  # share of the other amplifier's signal that the amplifier adds
+GAIN_SWING = 0.003  # of the gains, over weeks
+GAIN_JITTER = 0.0005  # from visit to visit
+PUSH = 1e-6  # share of an electron's neighbours that it pushes over a pixel's border
 FRINGES = {"z": 0.008, "y": 0.02}  # amplitude relative to the sky
 
 
@@ -137,6 +140,37 @@ def bleed(charge: FloatArray, full_well: float) -> None:
                 moving += excess[y] / 2 - taken
 
 
+def brighter_fatter(charge: FloatArray) -> FloatArray:
+    """Charge [electron] after that in each pixel has pushed some of it into emptier neighbours.
+
+    What crosses a border is PUSH times the mean charge beside it times the difference; none is
+    lost. A star of standard deviation s and peak p gets wider: s^2 grows by PUSH p / 2 (px^2).
+    """
+    full = np.minimum(charge, camera.FULL_WELL)
+    changed = charge.copy()
+    for axis in (0, 1):
+        first = [slice(None), slice(None)]
+        second = list(first)
+        first[axis], second[axis] = slice(None, -1), slice(1, None)
+        a, b = full[tuple(first)], full[tuple(second)]
+        moved = PUSH * (a + b) / 2 * (a - b)
+        changed[tuple(first)] -= moved
+        changed[tuple(second)] += moved
+    return changed
+
+
+def gain_drift(seed: int, detector: Detector, mjd: float) -> FloatArray:
+    """Gains of a detector's amplifiers at a time over those in the headers."""
+    factors = []
+    for number in range(len(camera.AMPLIFIERS)):
+        rng = generator(seed, "gain", detector.number, number)
+        period, phase = rng.uniform(20, 60), rng.uniform(0, 2 * np.pi)
+        minute = generator(seed, "gain", detector.number, number, int(mjd * 1440))
+        slow = GAIN_SWING * np.sin(2 * np.pi * mjd / period + phase)
+        factors.append(1 + slow + GAIN_JITTER * minute.standard_normal())
+    return np.array(factors)
+
+
 def expose(
     rng: np.random.Generator,
     light: FloatArray,
@@ -157,6 +191,8 @@ def expose(
         Charge of cosmic rays.
     """
     mean = np.maximum(light * parts.response + parts.dark, 0.0) * time
+    if effects.brighter_fatter:
+        mean = brighter_fatter(mean)
     charge = rng.poisson(mean).astype(np.float64)
     if hits is not None:
         charge += np.rint(hits)
@@ -187,21 +223,26 @@ def read(
     charge: FloatArray,
     parts: Pattern,
     effects: Effects,
+    drift: FloatArray,
 ) -> NDArray[np.uint16]:
-    """Read the electrons out: raw array in ADU with its overscan columns."""
+    """Read the electrons out: raw array in ADU with its overscan columns.
+
+    ``drift``: gains over those of the camera, shape (amplifiers,).
+    """
     raw = rng.standard_normal(detector.raw_shape)
     charge = _seen(detector, charge, effects)
     rows = np.arange(detector.size) / detector.size
     for number, amplifier in enumerate(camera.AMPLIFIERS):
         level = amplifier.bias_level if effects.bias else 100.0  # negative noise needs a floor
-        drift = rng.normal(0, 2.0) + rng.normal(0, 1.5) * rows if effects.overscan else 0.0 * rows
+        sag = rng.normal(0, 2.0) + rng.normal(0, 1.5) * rows if effects.overscan else 0.0 * rows
+        gain = amplifier.gain * drift[number]
         light = detector.amplifier_columns(number)
         over = detector.overscan_columns(number)
         raw[:, light] *= amplifier.read_noise
         raw[:, light] += charge[:, light]
-        raw[:, light] /= amplifier.gain
+        raw[:, light] /= gain
         raw[:, light] += parts.bias[:, light]
-        raw[:, over] *= amplifier.read_noise / amplifier.gain
+        raw[:, over] *= amplifier.read_noise / gain
         for section in (light, over):
-            raw[:, section] += level + drift[:, None]
+            raw[:, section] += level + sag[:, None]
     return np.clip(np.rint(raw), 0, camera.ADC_LIMIT).astype(np.uint16)

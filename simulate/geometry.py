@@ -70,6 +70,11 @@ def observer(mjd_tai: Any) -> FloatArray:
     return barycentric("earth", mjd) + _zenith_and_place(mjd)[1]
 
 
+def zenith(mjd_tai: float) -> FloatArray:
+    """Direction of the zenith of the site, shape (3,)."""
+    return _zenith_and_place(np.asarray(mjd_tai, dtype=np.float64))[0]
+
+
 def sine_altitude(direction: FloatArray, mjd_tai: Any) -> FloatArray:
     """Sine of the altitude of a direction; no refraction."""
     mjd = np.asarray(mjd_tai, dtype=np.float64)

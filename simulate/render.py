@@ -28,7 +28,8 @@ class Sources:
 
     ``trail_x``, ``trail_y``: motion during the exposure [px]. ``bulge_fraction`` 0 to 1 and the
     half-light semi-axes [px] of disk and bulge; ``angle``: direction of the major axis from +x
-    towards +y [rad]. Point sources have zero radii.
+    towards +y [rad]. Point sources have zero radii. ``smear_x``, ``smear_y``: standard deviation of
+    a Gaussian along one direction [px].
     """
 
     x: FloatArray
@@ -45,6 +46,8 @@ class Sources:
     bulge_radius: FloatArray
     bulge_ratio: FloatArray
     angle: FloatArray
+    smear_x: FloatArray
+    smear_y: FloatArray
 
     def take(self, rows: NDArray[np.intp]) -> "Sources":
         """Return the sources of some rows."""
@@ -57,7 +60,7 @@ def points(
     """Point sources at rest; ``psf`` is FWHM, g1, g2 at their positions."""
     zero = np.zeros_like(x)
     one = np.ones_like(x)
-    return Sources(x, y, rate, *psf, zero, zero, zero, zero, one, zero, one, zero)
+    return Sources(x, y, rate, *psf, zero, zero, zero, zero, one, zero, one, zero, zero, zero)
 
 
 @lru_cache(maxsize=1)
@@ -98,6 +101,8 @@ def stamps(sources: Sources, size: int) -> FloatArray:
 
     if np.any(sources.trail_x) or np.any(sources.trail_y):
         image *= np.sinc((kx * column("trail_x") + ky * column("trail_y")) / (2 * np.pi))
+    if np.any(sources.smear_x) or np.any(sources.smear_y):
+        image *= np.exp(-0.5 * (kx * column("smear_x") + ky * column("smear_y")) ** 2)
     if np.any(sources.disk_radius) or np.any(sources.bulge_radius):
         angle, fraction = column("angle"), column("bulge_fraction")
         disk = _elliptical(

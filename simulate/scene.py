@@ -4,17 +4,37 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import RectBivariateSpline
 
 from simulate import camera
 from simulate.cadence import Visit
 from simulate.camera import Detector
-from simulate.geometry import YEAR, apparent_direction, observer, pixel_axes, ra_decl
+from simulate.geometry import (
+    YEAR,
+    apparent_direction,
+    observer,
+    pixel_axes,
+    ra_decl,
+    tangent_plane,
+    unit_vector,
+)
 from simulate.render import Sources, draw
 from simulate.sky import ASTEROID_COLOUR, EPOCH, Catalogue
+from simulate.spectra import colour
+from simulate.stray_light import (
+    BRIGHT,
+    CIRRUS_COLOUR,
+    GHOST_LIGHT,
+    SPIKE_LIGHT,
+    draw_ghost,
+    draw_spikes,
+)
+from simulate.tiers import FIELD
 
 FloatArray = NDArray[np.float64]
 
 _MARGIN = 140  # px beyond the border from which light still reaches the detector
+_STEP = 8  # px between the points at which cirrus is computed
 
 
 @dataclass
@@ -23,7 +43,9 @@ class Scene:
 
     ``x``, ``y``: true pixels at mid-exposure; ``ra``, ``decl`` [deg] there and then; ``mjd``:
     mid-exposure of the visit at the object's row; ``flux``: mean of the snaps [nJy]; per snap, in
-    lists: ``snap_x``, ``snap_y``, ``snap_flux``; ``speed_x``, ``speed_y`` [px/s].
+    lists: ``snap_x``, ``snap_y``, ``snap_flux``; ``speed_x``, ``speed_y`` [px/s]; ``smear_x``,
+    ``smear_y`` [px]: standard deviation by refraction; ``width``: of the PSF relative to the mean
+    star's. Pixels are those where the light falls, refraction by colour included.
     """
 
     object_id: NDArray[np.int64]
@@ -40,6 +62,9 @@ class Scene:
     snap_flux: list[FloatArray]
     speed_x: FloatArray
     speed_y: FloatArray
+    smear_x: FloatArray
+    smear_y: FloatArray
+    width: FloatArray
 
 
 def _asteroids(
@@ -66,19 +91,24 @@ def _asteroids(
     return found, moments
 
 
+def _directions(sky: Catalogue, rows: slice | NDArray[np.intp], mjd: float) -> FloatArray:
+    """Apparent directions of some of the catalogue at a time, shape (n, 3)."""
+    return apparent_direction(
+        sky.ra[rows],
+        sky.decl[rows],
+        sky.pm_ra[rows],
+        sky.pm_decl[rows],
+        sky.parallax[rows],
+        (mjd - EPOCH) / YEAR,
+        observer(mjd),
+    )
+
+
 def observe(sky: Catalogue, visit: Visit, detector: Detector) -> Scene:
     """Place everything on a detector for a visit."""
     band = camera.band_index(visit.band)
     centre = visit.mid(detector, np.array([(detector.size - 1) / 2]))[0]
-    direction = apparent_direction(
-        sky.ra,
-        sky.decl,
-        sky.pm_ra,
-        sky.pm_decl,
-        sky.parallax,
-        (centre - EPOCH) / YEAR,
-        observer(centre),
-    )
+    direction = _directions(sky, slice(None), centre)
     x, y = visit.to_pixels(detector, direction)
     limit = detector.size + _MARGIN
     near = np.flatnonzero((x > -_MARGIN) & (x < limit) & (y > -_MARGIN) & (y < limit))
@@ -91,23 +121,38 @@ def observe(sky: Catalogue, visit: Visit, detector: Detector) -> Scene:
     moving = np.array(moments).reshape(len(bodies), 6, camera.SNAPS + 1)
     still = np.zeros(near.size)
     seconds = (moving[:, 4, -1] - moving[:, 4, 1]) * 86400
+    spectra = np.concatenate(
+        [sky.spectra()[near], np.tile(10 ** (0.4 * ASTEROID_COLOUR), (len(bodies), 1))]
+    )
+    effect = colour(spectra, visit.band)
+    # pixels that light of a refractivity moves towards the zenith
+    bend = visit.zenith_tangent * np.degrees(3600) / camera.PIXEL_SCALE
+    bend *= visit.effects.chromatic_refraction
+    shift_x, shift_y = (bend * effect.shift * part for part in visit.zenith)
     return Scene(
         object_id=np.concatenate([sky.object_id[near], np.array(bodies, dtype=np.int64)]),
         kind=np.concatenate([sky.kind[near], np.full(len(bodies), "asteroid")]),
         row=np.concatenate([near, np.full(len(bodies), -1)]),
-        x=np.concatenate([x[near], moving[:, 0, 0]]),
-        y=np.concatenate([y[near], moving[:, 1, 0]]),
+        x=np.concatenate([x[near], moving[:, 0, 0]]) + shift_x,
+        y=np.concatenate([y[near], moving[:, 1, 0]]) + shift_y,
         ra=np.concatenate([ra[near], moving[:, 2, 0]]),
         decl=np.concatenate([decl[near], moving[:, 3, 0]]),
         mjd=np.concatenate([mjd[near], moving[:, 4, 0]]),
         flux=np.concatenate([np.mean(snap_flux, axis=0), moving[:, 5, 1:].mean(axis=1)]),
-        snap_x=[np.concatenate([x[near], moving[:, 0, s + 1]]) for s in range(camera.SNAPS)],
-        snap_y=[np.concatenate([y[near], moving[:, 1, s + 1]]) for s in range(camera.SNAPS)],
+        snap_x=[
+            np.concatenate([x[near], moving[:, 0, s + 1]]) + shift_x for s in range(camera.SNAPS)
+        ],
+        snap_y=[
+            np.concatenate([y[near], moving[:, 1, s + 1]]) + shift_y for s in range(camera.SNAPS)
+        ],
         snap_flux=[
             np.concatenate([snap_flux[s], moving[:, 5, s + 1]]) for s in range(camera.SNAPS)
         ],
         speed_x=np.concatenate([still, (moving[:, 0, -1] - moving[:, 0, 1]) / seconds]),
         speed_y=np.concatenate([still, (moving[:, 1, -1] - moving[:, 1, 1]) / seconds]),
+        smear_x=bend * effect.spread * visit.zenith[0],
+        smear_y=bend * effect.spread * visit.zenith[1],
+        width=effect.width if visit.effects.chromatic_psf else np.ones(effect.width.size),
     )
 
 
@@ -131,11 +176,14 @@ def _sources(
     fraction = np.where(total > 0, sky.bulge[known, band] / np.where(total > 0, total, 1.0), 0.0)
     position = np.radians(sky.angle[known])
     axis = pixel_axes(visit.rotation) @ np.stack([np.sin(position), np.cos(position)])
+    rate = scene.snap_flux[snap][rows] * visit.rate_per_njy
+    lost = SPIKE_LIGHT * visit.effects.diffraction_spikes + GHOST_LIGHT * visit.effects.ghosts
+    rate = np.where(~body & (total > _bright()), (1 - lost) * rate, rate)
     return Sources(
         x=x,
         y=y,
-        rate=scene.snap_flux[snap][rows] * visit.rate_per_njy,
-        fwhm=fwhm,
+        rate=rate,
+        fwhm=fwhm * scene.width[rows],
         g1=g1,
         g2=g2,
         trail_x=scene.speed_x[rows] * camera.SNAP_TIME,
@@ -146,7 +194,46 @@ def _sources(
         bulge_radius=np.where(body, 0.0, sky.bulge_radius[known] / camera.PIXEL_SCALE),
         bulge_ratio=sky.bulge_ratio[known],
         angle=np.arctan2(axis[1], axis[0]),
+        smear_x=scene.smear_x[rows],
+        smear_y=scene.smear_y[rows],
     )
+
+
+def _bright() -> float:
+    """Flux [nJy] from which a star has a ghost and spikes."""
+    return float(10 ** (0.4 * (camera.AB_ZERO - BRIGHT)))
+
+
+def _stray(sky: Catalogue, visit: Visit, detector: Detector, image: FloatArray) -> None:
+    """Add ghosts and spikes of bright stars, wherever on the camera they are, and cirrus."""
+    band = camera.band_index(visit.band)
+    effects = visit.effects
+    if effects.ghosts or effects.diffraction_spikes:
+        rows = np.flatnonzero((sky.flux[:, band] > _bright()) & (sky.kind == "star"))
+        middle = visit.mid(detector, np.array([(detector.size - 1) / 2]))[0]
+        x, y = visit.to_pixels(detector, _directions(sky, rows, middle))
+        half = (detector.size - 1) / 2
+        x, y = x - half + detector.centre_x, y - half + detector.centre_y
+        zenith = float(np.arctan2(visit.zenith[1], visit.zenith[0]))
+        width = visit.psf.fwhm / 2.355
+        for u, v, flux in zip(x, y, sky.flux[rows, band], strict=True):
+            rate = float(flux * visit.rate_per_njy)
+            if effects.ghosts:
+                draw_ghost(image, detector, u, v, rate)
+            if effects.diffraction_spikes:
+                draw_spikes(image, detector, (u, v), rate, width, zenith)
+    if sky.cirrus is not None:
+        points = np.arange(-_STEP, detector.size + _STEP + 1, _STEP, dtype=np.float64)
+        u = points - (detector.size - 1) / 2 + detector.centre_x
+        v = (points - (detector.size - 1) / 2 + detector.centre_y)[:, None]
+        turn = np.linalg.inv(pixel_axes(visit.rotation)) * camera.PIXEL_SCALE
+        xi0, eta0 = tangent_plane(unit_vector(visit.ra, visit.decl), *FIELD)
+        coarse = sky.cirrus.brightness(
+            xi0 + turn[0, 0] * u + turn[0, 1] * v, eta0 + turn[1, 0] * u + turn[1, 1] * v
+        )
+        pixels = np.arange(detector.size)
+        fine = RectBivariateSpline(points, points, coarse)(pixels, pixels)
+        image += fine * CIRRUS_COLOUR[band] * camera.PIXEL_SCALE**2 * visit.rate_per_njy
 
 
 def background(visit: Visit, detector: Detector) -> FloatArray:
@@ -168,6 +255,7 @@ def light(sky: Catalogue, visit: Visit, detector: Detector, scene: Scene) -> lis
         changes |= scene.snap_y[snap] != scene.snap_y[0]
     shines = scene.flux > 0
     steady = background(visit, detector)
+    _stray(sky, visit, detector, steady)
     extended = np.isin(scene.kind, ["galaxy"])
     for group in (extended, ~extended):
         rows = np.flatnonzero(~changes & shines & group)
@@ -179,5 +267,8 @@ def light(sky: Catalogue, visit: Visit, detector: Detector, scene: Scene) -> lis
             image,
             _sources(sky, visit, detector, scene, np.flatnonzero(changes & shines), snap),
         )
+        for satellite in visit.satellites:
+            if satellite.snap == snap:
+                satellite.draw(image, detector)
         images.append(image)
     return images

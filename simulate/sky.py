@@ -5,6 +5,7 @@ for by number lies in the core of the field, where every visit sees it.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from simulate.lightcurves import (
 )
 from simulate.orbits import Orbit, main_belt_through
 from simulate.randomness import generator
+from simulate.stray_light import Cirrus, cirrus
 from simulate.tiers import FIELD, FIRST_NIGHT, Tier
 
 FloatArray = NDArray[np.float64]
@@ -61,6 +63,15 @@ class Catalogue:
     host: NDArray[np.int64]
     curves: dict[int, LightCurve] = field(default_factory=dict)  # by row
     asteroids: dict[int, Orbit] = field(default_factory=dict)  # by objectId
+    cirrus: Cirrus | None = None
+
+    def spectra(self) -> FloatArray:
+        """Fluxes that stand for the spectra, shape (n, 6): those of a transient at its peak."""
+        found = self.flux.copy()
+        for row, curve in self.curves.items():
+            if isinstance(curve, Supernova):
+                found[row] = curve.peak
+        return found
 
     def flux_at(self, band: int, mjd: FloatArray) -> FloatArray:
         """Flux of all objects in one band [nJy], shape (n,), ``mjd`` of shape (n,)."""
@@ -162,9 +173,11 @@ class _Builder:
         self.kinds += [kind] * n
         return np.arange(start, start + n)
 
-    def catalogue(self, asteroids: dict[int, Orbit]) -> Catalogue:
+    def catalogue(self, asteroids: dict[int, Orbit], clouds: Cirrus | None) -> Catalogue:
         """Put the parts together."""
-        columns = {k: np.concatenate([p[k] for p in self.parts]) for k in self.parts[0]}
+        columns: dict[str, Any] = {
+            k: np.concatenate([p[k] for p in self.parts]) for k in self.parts[0]
+        }
         host = columns.pop("host").astype(np.int64)
         return Catalogue(
             object_id=np.arange(1, len(self.kinds) + 1),
@@ -172,6 +185,7 @@ class _Builder:
             host=host,
             curves=self.curves,
             asteroids=asteroids,
+            cirrus=clouds,
             **columns,
         )
 
@@ -375,4 +389,5 @@ def build(tier: Tier, seed: int, visits: list[Visit]) -> Catalogue:
     _add_variables(builder, tier, seed, area, visits)
     _add_supernovae(builder, tier, seed, area, galaxies)
     first = 1_000_001
-    return builder.catalogue(_asteroids(tier, seed, area, visits, first))
+    clouds = cirrus(seed) if tier.effects.cirrus else None
+    return builder.catalogue(_asteroids(tier, seed, area, visits, first), clouds)

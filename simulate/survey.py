@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from simulate import camera, frames, truth
 from simulate.cadence import Visit, plan
 from simulate.camera import Detector
-from simulate.detector import FRINGES, Pattern, cosmic_rays, expose, pattern, read, spots
+from simulate.detector import (
+    FRINGES,
+    Pattern,
+    cosmic_rays,
+    expose,
+    gain_drift,
+    pattern,
+    read,
+    spots,
+)
 from simulate.randomness import generator
 from simulate.render import Sources, draw, points
 from simulate.scene import Scene, background, light, observe
@@ -103,6 +112,12 @@ def _pattern(seed: int, detector: Detector, band: str, tier: Tier) -> Pattern:
     return pattern(seed, detector, band, tier.effects)
 
 
+def _drift(survey: Survey, detector: Detector, mjd: float) -> NDArray[np.float64]:
+    if survey.tier.effects.gain_drift:
+        return gain_drift(survey.seed, detector, mjd)
+    return np.ones(len(camera.AMPLIFIERS))
+
+
 def snaps(
     survey: Survey, visit: Visit, detector: Detector, scene: Scene
 ) -> tuple[list[NDArray[np.uint16]], dict[str, NDArray[Any]]]:
@@ -128,7 +143,9 @@ def snaps(
             effects,
             charge,
         )
-        raw.append(read(generator(seed, "readout", *key), detector, electrons, parts, effects))
+        drift = _drift(survey, detector, visit.begin)
+        rng = generator(seed, "readout", *key)
+        raw.append(read(rng, detector, electrons, parts, effects, drift))
     nothing = (np.zeros(0), np.zeros(0), np.zeros(0))
     snap, pixel, electrons = (np.concatenate(c) for c in zip(nothing, *hits, strict=True))
     return raw, {
@@ -196,7 +213,8 @@ def _calibration(survey: Survey, directory: Path, advance: Callable[[str], None]
                 hits = cosmic_rays(rng, image.shape, seconds)
             rng = generator(seed, "calibration", *key)
             electrons = expose(rng, image, parts, seconds, effects, hits)
-            images.append((detector, read(rng, detector, electrons, parts, effects)))
+            drift = _drift(survey, detector, begin + order * 90 / 86400)
+            images.append((detector, read(rng, detector, electrons, parts, effects, drift)))
         name = camera.FILTERS[band].name if band else None
         frames.write_calibration(path, kind, name, begin + order * 90 / 86400, seconds, images)
         written += 1
@@ -350,6 +368,7 @@ def _write_truth(
     truth.write_light_curves(directory / "light_curves.parquet", sky)
     truth.write_asteroids(directory / "asteroids.parquet", sky)
     truth.write_visits(directory / "visits.parquet", survey.visits, survey.detectors)
+    truth.write_satellites(directory / "satellites.parquet", survey.visits, survey.detectors)
     template = {}
     for band in survey.tier.bands:
         index = camera.band_index(band)

@@ -233,6 +233,31 @@ def write_visits(path: Path, visits: list[Visit], detectors: tuple[Detector, ...
     )
 
 
+def write_satellites(path: Path, visits: list[Visit], detectors: tuple[Detector, ...]) -> None:
+    """Write one row a satellite's trail on a detector."""
+    found = [
+        (v, d, s, ends)
+        for v in visits
+        for d in detectors
+        for s in v.satellites
+        if (ends := s.ends(d)) is not None
+    ]
+    write_table(
+        path,
+        [
+            ("visitId", "", pa.array([v.visit_id for v, _, _, _ in found], pa.int64())),
+            ("detector", "", pa.array([d.number for _, d, _, _ in found], pa.int64())),
+            ("snap", "", pa.array([s.snap for _, _, s, _ in found], pa.int64())),
+            *[
+                (name, "pix", pa.array([ends[k] for _, _, _, ends in found], pa.float64()))
+                for k, name in enumerate(("x1", "y1", "x2", "y2"))
+            ],
+            ("width", "pix", pa.array([s.width for _, _, s, _ in found], pa.float64())),
+            ("light", "electron/pix", pa.array([s.light for _, _, s, _ in found], pa.float64())),
+        ],
+    )
+
+
 def _per_visit(pairs: list[tuple[Visit, Detector]]) -> list[float]:
     return [v.rate_per_njy * camera.SNAPS * camera.SNAP_TIME for v, _ in pairs]
 
