@@ -20,7 +20,14 @@ from simulate.geometry import (
 from simulate.optics import PsfField, psf_field
 from simulate.randomness import generator
 from simulate.stray_light import Satellite, satellites
-from simulate.tiers import FIELD, FIRST_NIGHT, TEMPLATE_BEFORE, Tier
+from simulate.tiers import (
+    FIELD,
+    FIRST_NIGHT,
+    SPECIAL_TEMPLATE,
+    SPECIAL_VISITS,
+    TEMPLATE_BEFORE,
+    Tier,
+)
 from skyledger import ids
 
 FloatArray = NDArray[np.float64]
@@ -28,6 +35,19 @@ FloatArray = NDArray[np.float64]
 SECOND = 1 / 86400  # d
 DISTORTION = 4e-9  # relative growth of the scale a square arcsec: 0.1 arcsec in a corner
 PAIR_SPACING = 33.0 / 1440  # d between the blocks of a night
+MINUTE = 1 / 1440  # d
+SPECIAL_BAND = "r"
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """When a visit is taken, of which night, season, programme and band."""
+
+    night: int
+    season: int
+    program: str
+    begin: float
+    band: str
 
 
 @dataclass(frozen=True)
@@ -44,6 +64,9 @@ class Visit:
     visit_id: int
     season: int  # 0: template
     night: int  # 0: template season, then the nights of the survey from 1
+    arrives: int  # night in which its frames are delivered
+    upset: str  # kind of simulate.upsets, empty for none
+    snaps: int
     band: str
     program: str
     begin: float
@@ -99,7 +122,7 @@ class Visit:
     def mid(self, detector: Detector, y: FloatArray) -> FloatArray:
         """Mid-exposure of the visit at pixel rows y, shape (n,) [MJD]."""
         first = self.snap_mid(detector, 0, y)
-        return (first + self.snap_mid(detector, camera.SNAPS - 1, y)) / 2
+        return (first + self.snap_mid(detector, self.snaps - 1, y)) / 2
 
     def to_pixels(self, detector: Detector, direction: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return true pixel positions of directions, shape (n, 3)."""
@@ -130,7 +153,10 @@ def _moonlight(mjd: float, direction: FloatArray) -> tuple[float, FloatArray]:
 def _transit(night_mjd: float) -> float:
     """MJD of the field's upper transit in the night that ends after MJD ``night_mjd``."""
     times = night_mjd - 0.3 + np.arange(0, 1, 1 / 1440)
-    return float(times[np.argmax(sine_altitude(unit_vector(*FIELD), times))])
+    field = unit_vector(*FIELD)
+    near = 20 * int(np.argmax(sine_altitude(field, times[::20])))
+    fine = times[max(near - 20, 0) : near + 21]
+    return float(fine[np.argmax(sine_altitude(field, fine))])
 
 
 def _template_begins(tier: Tier, seed: int) -> list[tuple[float, str]]:
@@ -162,12 +188,39 @@ def _survey_begins(tier: Tier, index: int) -> list[tuple[float, str]]:
     ]
 
 
-def _visit(
-    tier: Tier, seed: int, visit_id: int, night: int, begin: float, band: str, sequence: int
-) -> Visit:
+def _plan(tier: Tier, seed: int) -> list[_Planned]:
+    """Plan every visit, in the order in which they are taken."""
+    cadence = tier.cadence
+    plan = [_Planned(0, 0, "template", *one) for one in _template_begins(tier, seed)]
+    if cadence.special:  # its own template: at transit, the night after the template season
+        begin = _transit(float(FIRST_NIGHT - TEMPLATE_BEFORE[1] + 3))
+        plan += [
+            _Planned(0, 0, "special", begin + k * MINUTE, SPECIAL_BAND)
+            for k in range(SPECIAL_TEMPLATE)
+        ]
+    for index in range(len(cadence.nights)):
+        night, begins = index + 1, _survey_begins(tier, index)
+        plan += [_Planned(night, 1, "main", *one) for one in begins]
+        then = begins[-1][0] + 2 * MINUTE
+        if night in cadence.special:
+            plan += [
+                _Planned(night, 1, "special", then + k * MINUTE, SPECIAL_BAND)
+                for k in range(SPECIAL_VISITS)
+            ]
+            then += SPECIAL_VISITS * MINUTE
+        if night == cadence.template_again:
+            bands = [band for band in tier.bands for _ in range(cadence.template_visits // 2)]
+            for k, band in enumerate(bands):
+                when = then + k * camera.VISIT_SPACING * SECOND
+                plan.append(_Planned(night, 0, "template", when, band))
+    return plan
+
+
+def _visit(tier: Tier, seed: int, visit_id: int, planned: _Planned, sequence: int) -> Visit:
     effects, cadence = tier.effects, tier.cadence
+    begin, band = planned.begin, planned.band
     rng = generator(seed, "visit conditions", visit_id)
-    template = night == 0
+    template = planned.season == 0
     reach = cadence.template_dither if template else cadence.dither
     step = rng.uniform(-reach, reach, 2) / 3600 * effects.dithers
     spread = rng.uniform(-1, 1) * cadence.rotation_spread
@@ -199,10 +252,13 @@ def _visit(
     )
     return Visit(
         visit_id=visit_id,
-        season=0 if template else 1,
-        night=night,
+        season=planned.season,
+        night=planned.night,
+        arrives=planned.night,
+        upset="",
+        snaps=camera.SNAPS,
         band=band,
-        program="template" if template else "main",
+        program=planned.program,
         begin=begin,
         ra=float(ra),
         decl=float(decl),
@@ -240,15 +296,12 @@ def _towards(target: FloatArray, ra: float, decl: float) -> tuple[float, float]:
 
 
 def plan(tier: Tier, seed: int) -> list[Visit]:
-    """Return all visits of the survey, in order of time."""
-    nights = [(0, begin, band) for begin, band in _template_begins(tier, seed)]
-    for index in range(len(tier.cadence.nights)):
-        nights += [(index + 1, begin, band) for begin, band in _survey_begins(tier, index)]
+    """Return all visits of the survey, in order of time, with no upset."""
     taken: dict[int, int] = {}
     visits = []
-    for night, begin, band in nights:
-        day = ids.night_of(begin)
+    for planned in _plan(tier, seed):
+        day = ids.night_of(planned.begin)
         sequence = taken.get(day, 0)
         taken[day] = sequence + 1
-        visits.append(_visit(tier, seed, ids.visit_id(day, sequence), night, begin, band, sequence))
+        visits.append(_visit(tier, seed, ids.visit_id(day, sequence), planned, sequence))
     return visits

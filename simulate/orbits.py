@@ -14,6 +14,7 @@ from simulate.geometry import barycentric, observer
 FloatArray = NDArray[np.float64]
 
 GM = 0.01720209895**2  # Gauss' constant squared [au^3/d^2]
+AU_KM = 149_597_870.7
 LIGHT = 173.14463267424034  # speed of light [au/d]
 _OBLIQUITY = np.radians(84381.448 / 3600)  # of J2000 (IAU 1976)
 _C, _S = np.cos(_OBLIQUITY), np.sin(_OBLIQUITY)
@@ -159,3 +160,33 @@ def main_belt_through(
             break
     seen = float(orbit.seen(np.array([mjd]))[1][0])
     return from_state(position, velocity, emitted, magnitude - seen)
+
+
+def near_earth_through(
+    rng: np.random.Generator, direction: FloatArray, mjd: float, magnitude: float, rate: float
+) -> Orbit:
+    """Draw the orbit of a body near the Earth, seen in a direction (shape (3,)) at a time.
+
+    ``magnitude`` is V at that time, ``rate`` the apparent motion [arcsec/s].
+    """
+    place = observer(np.array(mjd))
+    sun = [barycentric("sun", np.array(mjd + step)) for step in (-0.5, 0.0, 0.5)]
+    moving = [observer(np.array(mjd + step)) for step in (-0.002, 0.002)]
+    # by the telescope, which the Earth's rotation carries along
+    velocity = (moving[1] - moving[0]) / 0.004 - (sun[2] - sun[0])
+    while True:
+        speed = rng.uniform(5, 15) * 86400 / AU_KM  # across the line of sight, au/d
+        distance = speed / (np.radians(rate / 3600) * 86400)
+        side = np.cross(direction, rng.standard_normal(3))
+        across = speed * side / np.linalg.norm(side)
+        along = rng.normal(0, 5) * 86400 / AU_KM * direction
+        emitted = mjd - distance / LIGHT
+        position = place + distance * direction - barycentric("sun", np.array(emitted))
+        bound = 2 / np.linalg.norm(position) - np.sum((velocity + across + along) ** 2) / GM
+        if not 1 / 3 < bound < 1 / 0.7:  # semi-major axis of 0.7 to 3 au
+            continue
+        orbit = from_state(position, velocity + across + along, emitted, 0.0)
+        if orbit.e < 0.9:
+            break
+    seen = float(orbit.seen(np.array([mjd]))[1][0])
+    return from_state(position, velocity + across + along, emitted, magnitude - seen)

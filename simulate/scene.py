@@ -69,26 +69,31 @@ class Scene:
 
 def _asteroids(
     sky: Catalogue, visit: Visit, detector: Detector
-) -> tuple[list[int], list[list[FloatArray]]]:
-    """Asteroids near the detector: ids, and for each moment x, y, ra, decl, mjd, flux."""
-    found, moments = [], []
+) -> tuple[list[int], list[list[FloatArray]], FloatArray]:
+    """Asteroids near the detector: ids; at each moment x, y, ra, decl, mjd, flux; speeds [px/s]."""
+    found, moments, speeds = [], [], []
     band = camera.band_index(visit.band)
-    span = np.array([visit.snap_begin(detector, 0), visit.snap_end(detector, camera.SNAPS - 1)])
-    place = observer(span)
+    whole = np.array([visit.snap_begin(detector, 0), visit.snap_end(detector, visit.snaps - 1)])
+    place = observer(whole)
     for object_id, orbit in sky.asteroids.items():
+        span = whole
         x, y = visit.to_pixels(detector, orbit.seen(span, place)[0])
         middle = (detector.size - 1) / 2
         if max(abs(x.mean() - middle), abs(y.mean() - middle)) > detector.size / 2 + _MARGIN:
             continue
         # the moment of the visit and of each snap, at the row where the body then is
         times = [visit.mid(detector, y.mean(keepdims=True))]
-        times += [visit.snap_mid(detector, s, y.mean(keepdims=True)) for s in range(camera.SNAPS)]
+        times += [visit.snap_mid(detector, s, y.mean(keepdims=True)) for s in range(visit.snaps)]
         mjd = np.concatenate(times)
         direction, magnitude = orbit.seen(mjd)
         flux = 10 ** (0.4 * (camera.AB_ZERO - magnitude + ASTEROID_COLOUR[band]))
         found.append(object_id)
         moments.append([*visit.to_pixels(detector, direction), *ra_decl(direction), mjd, flux])
-    return found, moments
+        if visit.snaps > 1:  # from the middle of the first to that of the last
+            x, y, span = moments[-1][0][1:], moments[-1][1][1:], mjd[1:]
+        seconds = (span[-1] - span[0]) * 86400
+        speeds.append([(x[-1] - x[0]) / seconds, (y[-1] - y[0]) / seconds])
+    return found, moments, np.array(speeds).reshape(-1, 2).T
 
 
 def _directions(sky: Catalogue, rows: slice | NDArray[np.intp], mjd: float) -> FloatArray:
@@ -114,13 +119,12 @@ def observe(sky: Catalogue, visit: Visit, detector: Detector) -> Scene:
     near = np.flatnonzero((x > -_MARGIN) & (x < limit) & (y > -_MARGIN) & (y < limit))
     mjd = visit.mid(detector, y)
     snap_flux = [
-        sky.flux_at(band, visit.snap_mid(detector, s, y))[near] for s in range(camera.SNAPS)
+        sky.flux_at(band, visit.snap_mid(detector, s, y))[near] for s in range(visit.snaps)
     ]
     ra, decl = ra_decl(direction)
-    bodies, moments = _asteroids(sky, visit, detector)
-    moving = np.array(moments).reshape(len(bodies), 6, camera.SNAPS + 1)
+    bodies, moments, speed = _asteroids(sky, visit, detector)
+    moving = np.array(moments).reshape(len(bodies), 6, visit.snaps + 1)
     still = np.zeros(near.size)
-    seconds = (moving[:, 4, -1] - moving[:, 4, 1]) * 86400
     spectra = np.concatenate(
         [sky.spectra()[near], np.tile(10 ** (0.4 * ASTEROID_COLOUR), (len(bodies), 1))]
     )
@@ -140,16 +144,14 @@ def observe(sky: Catalogue, visit: Visit, detector: Detector) -> Scene:
         mjd=np.concatenate([mjd[near], moving[:, 4, 0]]),
         flux=np.concatenate([np.mean(snap_flux, axis=0), moving[:, 5, 1:].mean(axis=1)]),
         snap_x=[
-            np.concatenate([x[near], moving[:, 0, s + 1]]) + shift_x for s in range(camera.SNAPS)
+            np.concatenate([x[near], moving[:, 0, s + 1]]) + shift_x for s in range(visit.snaps)
         ],
         snap_y=[
-            np.concatenate([y[near], moving[:, 1, s + 1]]) + shift_y for s in range(camera.SNAPS)
+            np.concatenate([y[near], moving[:, 1, s + 1]]) + shift_y for s in range(visit.snaps)
         ],
-        snap_flux=[
-            np.concatenate([snap_flux[s], moving[:, 5, s + 1]]) for s in range(camera.SNAPS)
-        ],
-        speed_x=np.concatenate([still, (moving[:, 0, -1] - moving[:, 0, 1]) / seconds]),
-        speed_y=np.concatenate([still, (moving[:, 1, -1] - moving[:, 1, 1]) / seconds]),
+        snap_flux=[np.concatenate([snap_flux[s], moving[:, 5, s + 1]]) for s in range(visit.snaps)],
+        speed_x=np.concatenate([still, speed[0]]),
+        speed_y=np.concatenate([still, speed[1]]),
         smear_x=bend * effect.spread * visit.zenith[0],
         smear_y=bend * effect.spread * visit.zenith[1],
         width=effect.width if visit.effects.chromatic_psf else np.ones(effect.width.size),
@@ -249,7 +251,7 @@ def background(visit: Visit, detector: Detector) -> FloatArray:
 def light(sky: Catalogue, visit: Visit, detector: Detector, scene: Scene) -> list[FloatArray]:
     """Light on the detector in each snap, shape (size, size) [electron/s], noise-free."""
     changes = np.zeros(scene.object_id.size, dtype=bool)
-    for snap in range(1, camera.SNAPS):
+    for snap in range(1, visit.snaps):
         changes |= scene.snap_flux[snap] != scene.snap_flux[0]
         changes |= scene.snap_x[snap] != scene.snap_x[0]
         changes |= scene.snap_y[snap] != scene.snap_y[0]
@@ -261,7 +263,7 @@ def light(sky: Catalogue, visit: Visit, detector: Detector, scene: Scene) -> lis
         rows = np.flatnonzero(~changes & shines & group)
         draw(steady, _sources(sky, visit, detector, scene, rows, 0))
     images = []
-    for snap in range(camera.SNAPS):
+    for snap in range(visit.snaps):
         image = steady.copy()
         draw(
             image,

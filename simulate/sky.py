@@ -23,7 +23,7 @@ from simulate.lightcurves import (
     Supernova,
     damped_walk,
 )
-from simulate.orbits import Orbit, main_belt_through
+from simulate.orbits import Orbit, main_belt_through, near_earth_through
 from simulate.randomness import generator
 from simulate.stray_light import Cirrus, cirrus
 from simulate.tiers import FIELD, FIRST_NIGHT, Tier
@@ -367,7 +367,10 @@ def _plane(ra: FloatArray, decl: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _asteroids(
     tier: Tier, seed: int, area: _Field, visits: list[Visit], first_id: int
 ) -> dict[int, Orbit]:
-    """Main-belt orbits timed to be in the core of the field in each survey night."""
+    """Orbits timed to be in the core of the field in each survey night.
+
+    Main-belt ones, and near-Earth ones that draw trails in one visit each.
+    """
     rng = generator(seed, "asteroids")
     orbits: dict[int, Orbit] = {}
     for night in range(1, len(tier.cadence.nights) + 1):
@@ -377,6 +380,17 @@ def _asteroids(
             mjd = float(np.mean(begins))
             orbit = main_belt_through(rng, direction, mjd, rng.uniform(19.5, 22.0))
             orbits[first_id + len(orbits)] = orbit
+    rng = generator(seed, "trails")
+    survey = [v for v in visits if v.season > 0]
+    exposed = camera.SNAPS * camera.SNAP_TIME + camera.SHUTTER_TIME + camera.READOUT_TIME
+    for place in area.in_core(rng, tier.sky.trails) * 0.8:
+        visit = survey[rng.integers(len(survey))]
+        direction = from_tangent_plane(place[:1], place[1:], *FIELD)[0]
+        length = np.exp(rng.uniform(np.log(1), np.log(15)))
+        middle = visit.begin + exposed / 2 / 86400
+        orbits[first_id + len(orbits)] = near_earth_through(
+            rng, direction, middle, rng.uniform(17.5, 21.0), float(length / exposed)
+        )
     return orbits
 
 

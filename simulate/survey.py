@@ -31,6 +31,7 @@ from simulate.render import Sources, draw, points
 from simulate.scene import Scene, background, light, observe
 from simulate.sky import Catalogue, build
 from simulate.tiers import FIRST_NIGHT, TEMPLATE_BEFORE, Tier, tier_named
+from simulate.upsets import befall
 from skyledger.errors import UsageError
 
 Progress = Callable[[int, int, str], None]
@@ -77,7 +78,7 @@ def prepare(tier: Tier | str, seed: int) -> Survey:
         tier = tier_named(tier)
     if seed < 0:
         raise UsageError(f"the seed is {seed}; give a whole number from 0 on")
-    visits = plan(tier, seed)
+    visits = befall(plan(tier, seed), tier)
     return Survey(
         tier=tier,
         seed=seed,
@@ -103,6 +104,8 @@ def _write_frame(
     visit, detector = survey.visits[place[0]], survey.detectors[place[1]]
     raw, hits = snaps(survey, visit, detector, observe(survey.sky, visit, detector))
     name = f"{visit.visit_id}-{detector.number}"
+    if visit.upset == "duplicate":
+        frames.write_visit(dataset / "raw" / f"{name}-again.fits", visit, detector, raw)
     truth.write_pixels(truth_directory / "cosmic_rays" / f"{name}.parquet", hits)
     frames.write_visit(dataset / "raw" / f"{name}.fits", visit, detector, raw)
 
@@ -122,7 +125,7 @@ def snaps(
     survey: Survey, visit: Visit, detector: Detector, scene: Scene
 ) -> tuple[list[NDArray[np.uint16]], dict[str, NDArray[Any]]]:
     """Raw arrays of a visit, and the pixels hit by cosmic rays (snap, index, charge)."""
-    effects, seed = survey.tier.effects, survey.seed
+    effects, seed = visit.effects, survey.seed
     parts = _pattern(seed, detector, visit.band, survey.tier)
     raw, hits = [], []
     fringes = background(visit, detector) * parts.fringe if effects.fringing else 0.0
@@ -268,7 +271,8 @@ def simulate(
         Called with steps done, steps in all, and what is done next.
     nights : collection of int, optional
         Which nights to write: 0 is the template season with the calibration frames, the nights of
-        the survey count from 1. Default: all. Frames that are there are kept, so that a survey can
+        the survey count from 1; a visit that comes late is written in the night it arrives.
+        Default: all. Frames that are there are kept, so that a survey can
         be written night by night, and a broken run be continued.
     workers : int
         Processes that write frames.
@@ -280,7 +284,7 @@ def simulate(
     """
     start = time.process_time()
     survey = prepare(tier, seed)
-    known = {v.night for v in survey.visits}
+    known = {v.arrives for v in survey.visits}
     wanted = known if nights is None else set(nights)
     if not wanted <= known:
         raise UsageError(
@@ -290,7 +294,7 @@ def simulate(
     _claim(dataset, truth_directory, survey)
     pairs = [(v, d) for v in survey.visits for d in survey.detectors]
     count = survey.tier.biases + survey.tier.darks + survey.tier.flats * len(survey.tier.bands)
-    total = sum(v.night in wanted for v, _ in pairs) + (count if 0 in wanted else 0)
+    total = sum(v.arrives in wanted for v, _ in pairs) + (count if 0 in wanted else 0)
     done = 0
 
     def advance(what: str) -> None:
@@ -306,7 +310,7 @@ def simulate(
     kept = 0
     for number, visit in enumerate(survey.visits):
         for place, detector in enumerate(survey.detectors):
-            if visit.night not in wanted:
+            if visit.arrives not in wanted:
                 continue
             if (dataset / "raw" / f"{visit.visit_id}-{detector.number}.fits").exists():
                 advance(f"visit {visit.visit_id} {visit.band}")
@@ -369,17 +373,26 @@ def _write_truth(
     truth.write_asteroids(directory / "asteroids.parquet", sky)
     truth.write_visits(directory / "visits.parquet", survey.visits, survey.detectors)
     truth.write_satellites(directory / "satellites.parquet", survey.visits, survey.detectors)
-    template = {}
-    for band in survey.tier.bands:
-        index = camera.band_index(band)
-        fluxes = [
-            sky.flux_at(index, np.full(sky.object_id.size, v.begin + 16.5 / 86400))
-            for v in survey.visits
-            if v.season == 0 and v.band == band
-        ]
-        template[band] = np.mean(fluxes, axis=0)
+    template: dict[tuple[str, int], NDArray[np.float64]] = {}
+
+    def on_template(visit: Visit) -> NDArray[np.float64]:
+        """Mean flux over the template visits of a band up to the last of them before a visit."""
+        made = [v for v in survey.visits if v.season == 0 and v.band == visit.band]
+        ready = [v for v in made if v.night == 0 or v.night < visit.night]
+        key = visit.band, len(ready)
+        if key not in template:
+            index = camera.band_index(visit.band)
+            template[key] = np.mean(
+                [
+                    sky.flux_at(index, np.full(sky.object_id.size, v.begin + 16.5 / 86400))
+                    for v in ready
+                ],
+                axis=0,
+            )
+        return template[key]
+
     entries = [(v, d, s) for (v, d), s in zip(pairs, scenes, strict=True)]
-    rows = truth.write_sources(directory / "sources.parquet", entries, template)
+    rows = truth.write_sources(directory / "sources.parquet", entries, on_template)
     for detector in survey.detectors:
         defects = _pattern(survey.seed, detector, survey.tier.bands[0], survey.tier).defects
         index_ = np.flatnonzero(defects)

@@ -7,6 +7,7 @@ from skyledger.errors import UsageError
 
 FIELD = (229.4, -15.1)  # RA, Dec: ecliptic latitude +3, Galactic latitude +35 degrees
 FIRST_NIGHT = 61171  # MJD of the first survey night, 2026-05-11: the field is near opposition
+SPECIAL_VISITS, SPECIAL_TEMPLATE = 12, 6
 TEMPLATE_BEFORE = (85.0, 40.0)  # the template season lies this many days before the first night
 
 
@@ -16,7 +17,10 @@ class Cadence:
 
     A survey night is a list of blocks 33 minutes apart; a block is a list of bands, observed one
     after the other. ``nights`` are offsets in days from the first. ``template_dither`` and
-    ``dither`` [arcsec]: half-width of the square of boresights.
+    ``dither`` [arcsec]: half-width of the square of boresights. In a night of ``template_again``
+    half as many template visits as in the season are taken, in each band. In a ``special`` night
+    :data:`SPECIAL_VISITS` visits in r follow each other every minute; the template season has
+    :data:`SPECIAL_TEMPLATE` visits of that programme.
     """
 
     template_visits: int  # a band
@@ -25,6 +29,8 @@ class Cadence:
     template_dither: float = 20.0
     dither: float = 5.0
     rotation_spread: float = 8.0  # degrees about the quarter turns
+    template_again: int = 0  # night after which new template visits are taken; 0 for none
+    special: tuple[int, ...] = ()  # nights, from 1, of the special programme
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class Sky:
     asteroids_per_night: int
     blends: int  # pairs of galaxies 1 - 3 FWHM apart
     low_surface_brightness: int
+    trails: int = 0  # bodies near the Earth, trails of 1 - 15 arcsec in a visit
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class Tier:
     darks: int
     flats: int  # a band
     effects: Effects = field(default_factory=Effects)
+    # (kind, night from 1, visit of that night from 0): simulate.upsets.EXPECTED
+    upsets: tuple[tuple[str, int, int], ...] = ()
 
 
 SMOKE = Tier(
@@ -156,6 +165,8 @@ YEAR = Tier(
         nights=(*_DENSE, *_SPARSE, *_SECOND_YEAR),
         blocks=tuple((pair, pair) for pair in _PAIRS),
         rotation_spread=45.0,
+        template_again=20,
+        special=(6, 7, 22),
     ),
     # Numbers of the whole camera, 49 square arcminutes.
     sky=Sky(
@@ -175,11 +186,23 @@ YEAR = Tier(
         asteroids_per_night=1,
         blends=60,
         low_surface_brightness=10,
+        trails=40,
     ),
     biases=10,
     darks=10,
     flats=5,
     effects=everything(),
+    upsets=(
+        ("late", 2, 1),
+        ("duplicate", 3, 0),
+        ("missing_snap", 5, 1),
+        ("clouds", 6, 0),
+        ("bad_focus", 9, 1),
+        ("dead_amplifier", 10, 0),
+        ("wrong_wcs", 11, 1),
+        ("withdrawn", 13, 0),
+        ("killed_worker", 14, 1),
+    ),
 )
 
 TIERS = {tier.name: tier for tier in (SMOKE, DEMO, YEAR)}

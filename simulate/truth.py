@@ -3,6 +3,7 @@
 Columns and units: docs/reference/truth.md; units also stand in each column's metadata.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,10 @@ def write_visits(path: Path, visits: list[Visit], detectors: tuple[Detector, ...
             ("band", "", column("band")),
             ("season", "", column("season")),
             ("night", "", column("night")),
+            ("arrives", "", column("arrives")),
+            ("program", "", column("program")),
+            ("snaps", "", column("snaps")),
+            ("upset", "", column("upset")),
             ("midPointTai", "d", middle),
             ("shutterTravel", "s", [v.travel(d) for v, d in pairs]),
             ("shutterDirection", "", column("shutter")),
@@ -223,7 +228,7 @@ def write_visits(path: Path, visits: list[Visit], detectors: tuple[Detector, ...
             ("airmass", "", column("airmass")),
             ("zeroPoint", "mag", column("zero_point")),
             ("electronsPerNjy", "electron/nJy", _per_visit(pairs)),
-            ("sky", "electron/pix", [v.sky * camera.SNAPS * camera.SNAP_TIME for v, _ in pairs]),
+            ("sky", "electron/pix", [v.sky * v.snaps * camera.SNAP_TIME for v, _ in pairs]),
             ("skySlope", "", [v.sky_slope.tolist() for v, _ in pairs]),
             ("seeing", "arcsec", column("seeing")),
             ("psfSize", "", [v.psf.size.tolist() for v, _ in pairs]),
@@ -259,15 +264,17 @@ def write_satellites(path: Path, visits: list[Visit], detectors: tuple[Detector,
 
 
 def _per_visit(pairs: list[tuple[Visit, Detector]]) -> list[float]:
-    return [v.rate_per_njy * camera.SNAPS * camera.SNAP_TIME for v, _ in pairs]
+    return [v.rate_per_njy * v.snaps * camera.SNAP_TIME for v, _ in pairs]
 
 
 def write_sources(
-    path: Path, entries: list[tuple[Visit, Detector, Scene]], template: dict[str, FloatArray]
+    path: Path,
+    entries: list[tuple[Visit, Detector, Scene]],
+    template: Callable[[Visit], FloatArray],
 ) -> int:
     """Write one row an object on a detector in a visit; return the number of rows.
 
-    ``template``: per band, the mean flux [nJy] of all catalogue objects over the template season.
+    ``template``: gives the flux [nJy] that all catalogue objects have on the template of a visit.
     """
     names = ("visitId", "detector", "band", "snapFlux0", "snapFlux1", "templateFlux")
     parts: dict[str, list[Any]] = {name: [] for name in names}
@@ -288,10 +295,10 @@ def write_sources(
         parts["snapFlux0"].append(scene.snap_flux[0][inside])
         parts["snapFlux1"].append(scene.snap_flux[-1][inside])
         row = scene.row[inside]
-        mean = template[visit.band]
+        mean = template(visit)
         parts["templateFlux"].append(np.where(row >= 0, mean[np.maximum(row, 0)], 0.0))
         # from the first light of the first snap to the last of the last one
-        span = (visit.snap_end(detector, camera.SNAPS - 1) - visit.snap_begin(detector, 0)) * 86400
+        span = (visit.snap_end(detector, visit.snaps - 1) - visit.snap_begin(detector, 0)) * 86400
         span -= visit.travel(detector)
         speed_x, speed_y = scene.speed_x[inside], scene.speed_y[inside]
         speed = np.hypot(speed_x, speed_y)
