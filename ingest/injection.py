@@ -91,8 +91,8 @@ def _templates(
         except DataRejectedError as error:
             done.failures.append((f"template in {band}", str(error)))
         else:
-            outline = tuple(row["footprint"])
-            made[band] = (Registered(number, target(done.instrument, number), outline),)
+            path = target(done.instrument, number)
+            made[band] = (Registered.of({**row, "templateId": number, "path": path}),)
         progress("templates", number + 1, len(waiting))
     return made
 

@@ -5,6 +5,7 @@ Every outcome is a value: measurements, or the reason why there are none.
 
 import os
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from astropy.table import Table
 
 from ingest import rows
-from ingest.templates import Registered
+from ingest.templates import Circumstances, Registered, choose
 from processing import (
     calibration_frames,
     coadd,
@@ -42,7 +43,7 @@ class Job:
     frame: Frame
     directory: Path
     instrument: str
-    templates: tuple[Registered, ...] = ()  # of the frame's band, the newest first
+    templates: tuple[Registered, ...] = ()  # of the frame's band
     below_threshold: bool = False  # measure detections below the threshold, too
 
 
@@ -80,17 +81,19 @@ def _calibrate(job: Job) -> single_visit.SingleVisit:
 
 
 def _choose(job: Job, pvi: Exposure) -> Registered:
-    """Return the newest template that covers the middle of a PVI."""
+    """Return the template for a PVI (:func:`ingest.templates.choose`)."""
     ny, nx = pvi.shape
     ra, decl = (float(v) for v in pvi.wcs.all_pix2world((nx - 1) / 2, (ny - 1) / 2, 0))
-    for template in job.templates:
-        if template.covers(ra, decl):
-            return template
     visit = job.frame.visit
+    season = instrument.load(job.instrument).template
+    seen = Circumstances(ra, decl, visit.mid_tai, visit.airmass, float(pvi.quality["seeing"]))
+    chosen = choose(job.templates, season, visit.ccd_visit_id, seen)
+    if chosen is not None:
+        return chosen
     raise DataRejectedError(
         f"visit {visit.visit_id} detector {visit.detector}: none of {len(job.templates)} templates "
-        f"of band {visit.band} covers RA {ra:.4f} Dec {decl:.4f}; process visits of the template "
-        f"season there first"
+        f"of band {visit.band} covers RA {ra:.4f} Dec {decl:.4f} without being made of the visit; "
+        f"process visits of the template season there first"
     )
 
 
@@ -230,8 +233,21 @@ def force_kept(ccd_visit: dict[str, Any], ra: Any, decl: Any) -> Forced:
         return Forced(reason=traceback.format_exc(limit=-3))
 
 
+class _Files(Sequence[Exposure]):
+    """Exposures on disk, each read when it is asked for."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, k: Any) -> Any:
+        return fits.read(products.root() / self._paths[k])
+
+
 def combine(paths: list[str], target: str) -> dict[str, Any]:
     """Build a template from calibrated visits on disk, write it, and return its row."""
-    template = coadd.build_template([fits.read(products.root() / path) for path in paths])
+    template = coadd.build_template(_Files(paths))
     _keep(template, target)
     return rows.template(template)

@@ -134,7 +134,7 @@ class _Night:
             progress(what, done, len(visits))
 
     def make_templates(self, pool: Executor, progress: Progress) -> None:
-        """Build a template of every band that has calibrated visits and no template yet."""
+        """Build the templates of calibrated visits that are not there yet."""
         waiting = []
         with self.connection.cursor() as cursor:
             for band in sorted({f.band for f in self.used.filters.values()}):
@@ -145,14 +145,12 @@ class _Night:
                     (self.used.name, band),
                 )
                 known = {tuple(row[0]) for row in cursor.fetchall()}
-                if inputs and tuple(i for i, _ in inputs) not in known:
-                    cursor.execute(
-                        "SELECT ra, decl FROM prompt_store.ccdvisit WHERE ccdvisitid = %s",
-                        (inputs[0][0],),
-                    )
-                    number = templates.new_id(cursor, *cursor.fetchone())
+                for group in templates.groups(inputs, self.used.template):
+                    if tuple(s.ccd_visit_id for s in group) in known:
+                        continue
+                    number = templates.new_id(cursor, group[0].ra, group[0].decl)
                     path = templates.target(self.used.name, number)
-                    future = pool.submit(measure.combine, [p for _, p in inputs], path)
+                    future = pool.submit(measure.combine, [s.path for s in group], path)
                     waiting.append((band, number, path, future))
         self.connection.commit()
         if waiting:

@@ -1,18 +1,24 @@
-"""Templates: built from the visits of the template season, one a band, and registered.
+"""Templates: which visits make one, which one serves a visit, and their rows.
 
-DPDD section 11 (templates), pipeline 2; IMG-05.
+DPDD section 11 (templates), pipeline 2; IMG-05, IMG-06.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from ingest import rows
 from ingest.staging import slot, stage
+from processing.instrument import TemplateSeason
 from skyledger import dictionary as dd
 from skyledger import ids, products
+
+_WIDER = 1.5  # times the visit's PSF: a template of more is taken only if there is no other
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,19 @@ class Registered:
     template_id: int
     path: str
     footprint: tuple[float, ...]  # ra, decl of the corners in turn [deg]
+    begin_tai: float  # mid-exposure of its first and last visit [MJD TAI]
+    end_tai: float
+    airmass: float  # mean
+    seeing: float  # [arcsec]
+    inputs: frozenset[int]  # ccdVisitIds
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Registered":
+        """Describe a row of Template."""
+        return cls(
+            row["templateId"], row["path"], tuple(row["footprint"]), row["beginTai"],
+            row["endTai"], row["airmass"], row["seeing"], frozenset(row["inputCcdVisitIds"]),
+        )  # fmt: skip
 
     def covers(self, ra: float, decl: float) -> bool:
         """Tell whether a position [deg] lies within the footprint (convex, under 90 deg wide)."""
@@ -39,28 +58,136 @@ class Registered:
         return bool((turn > 0).all() or (turn < 0).all())
 
 
+@dataclass(frozen=True)
+class Circumstances:
+    """What of a visit decides about its template; ``ra``, ``decl`` [deg] of the image's middle."""
+
+    ra: float
+    decl: float
+    mid_tai: float
+    airmass: float
+    seeing: float  # [arcsec]
+
+
+def choose(
+    found: Sequence[Registered], season: TemplateSeason, ccd_visit_id: int, visit: Circumstances
+) -> Registered | None:
+    """Choose the template to subtract from a visit; None if no one covers its middle.
+
+    By time of observation, airmass and seeing (DMS-REQ-0280), one after the other:
+
+    1. Templates that do not contain the visit, and of those the ones that were complete before it,
+       if there are any.
+    2. Templates not much wider than the visit: a kernel that sharpens raises noise.
+    3. The nearest bin of airmass, in which the atmosphere displaced stars by their colour alike.
+    4. The latest; of one time the sharpest.
+    """
+    serve = [t for t in found if ccd_visit_id not in t.inputs and t.covers(visit.ra, visit.decl)]
+    serve = [t for t in serve if t.end_tai < visit.mid_tai] or serve
+    serve = [t for t in serve if not t.seeing > _WIDER * visit.seeing] or serve
+    wanted = season.bin_of(visit.airmass)
+    return min(
+        serve,
+        key=lambda t: (
+            abs(season.bin_of(t.airmass) - wanted), -t.end_tai, t.seeing, -t.template_id,
+        ),
+        default=None,
+    )  # fmt: skip
+
+
 def of_band(cursor: Any, instrument: str, band: str) -> tuple[Registered, ...]:
-    """Return the templates of a band, the newest first."""
+    """Return the templates of a band, but not those whose visits are all in newer ones."""
     cursor.execute(
-        "SELECT templateid, path, footprint FROM prompt_store.template "
+        "SELECT templateid, path, footprint, begintai, endtai, airmass, seeing, inputccdvisitids, "
+        "createdtai FROM prompt_store.template "
         "WHERE instrument = %s AND band = %s ORDER BY createdtai DESC, templateid DESC",
         (instrument, band),
     )
-    return tuple(
-        Registered(number, path, tuple(footprint)) for number, path, footprint in cursor.fetchall()
-    )
+    listed: list[Registered] = []
+    newer: set[int] = set()
+    for _, together in groupby(cursor.fetchall(), key=lambda row: row[-1]):
+        epoch = [
+            Registered(number, path, tuple(outline), begin, end, airmass, seeing, frozenset(inputs))
+            for number, path, outline, begin, end, airmass, seeing, inputs, _ in together
+        ]
+        listed += [t for t in epoch if not t.inputs <= newer]
+        newer.update(*(t.inputs for t in epoch))
+    return tuple(listed)
 
 
-def sources(cursor: Any, instrument: str, band: str) -> list[tuple[int, str]]:
-    """Calibrated visits of the template season in a band: (ccdVisitId, path of the PVI)."""
+@dataclass(frozen=True)
+class Source:
+    """A calibrated image of the template season."""
+
+    ccd_visit_id: int
+    visit_id: int
+    path: str  # of the PVI, relative to the products
+    mid_tai: float
+    airmass: float
+    ra: float  # of its middle [deg]
+    decl: float
+    radius: float  # from there to its corners [deg]
+
+
+def sources(cursor: Any, instrument: str, band: str) -> list[Source]:
+    """Calibrated images of the template season in a band, in the order of their ids."""
     cursor.execute(
-        "SELECT c.ccdvisitid, c.pvipath FROM prompt_store.ccdvisit AS c "
-        "JOIN prompt_store.visit AS v USING (visitid) "
+        "SELECT c.ccdvisitid, c.visitid, c.pvipath, c.midpointtai, c.airmass, c.ra, c.decl, "
+        "greatest(science.separation(c.ra, c.decl, c.llra, c.lldecl), "
+        "science.separation(c.ra, c.decl, c.urra, c.urdecl)) / 3600 "
+        "FROM prompt_store.ccdvisit AS c JOIN prompt_store.visit AS v USING (visitid) "
         "WHERE v.instrument = %s AND v.band = %s AND v.istemplate AND c.pvipath IS NOT NULL "
         "ORDER BY c.ccdvisitid",
         (instrument, band),
     )
-    return list(cursor.fetchall())
+    return [Source(*row) for row in cursor.fetchall()]
+
+
+def groups(listed: Sequence[Source], season: TemplateSeason) -> list[list[Source]]:
+    """Divide images of one band into those that make a template each.
+
+    Images that overlap are of one field. Its visits are divided by time, into spans of at most
+    ``season.span_days`` from the first on, and each span by airmass. A bin of too few visits joins
+    the neighbour that has fewer.
+    """
+    out = []
+    for field in _fields(listed):
+        field.sort(key=lambda s: (s.mid_tai, s.ccd_visit_id))
+        spans: list[list[Source]] = []
+        for image in field:
+            if not spans or image.mid_tai > spans[-1][0].mid_tai + season.span_days:
+                spans.append([])
+            spans[-1].append(image)
+        for span in spans:
+            bins: list[list[Source]] = [[] for _ in range(len(season.airmass) + 1)]
+            for image in span:
+                bins[season.bin_of(image.airmass)].append(image)
+            while len(bins) > 1:
+                count = [len({s.visit_id for s in b}) for b in bins]
+                least = int(np.argmin(count))
+                if count[least] >= season.bin_visits:
+                    break
+                beside = [k for k in (least - 1, least + 1) if 0 <= k < len(bins)]
+                other = min(beside, key=lambda k: count[k])
+                bins[other] = bins[other] + bins[least]
+                del bins[least]
+            out += [sorted(b, key=lambda s: s.ccd_visit_id) for b in bins]
+    return out
+
+
+def _fields(listed: Sequence[Source]) -> list[list[Source]]:
+    """Images connected by overlaps."""
+    if not listed:
+        return []
+    ra, decl, radius = (np.array([getattr(s, n) for s in listed]) for n in ("ra", "decl", "radius"))
+    a, d = np.radians(ra), np.radians(decl)
+    place = np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=1)
+    near = np.zeros((len(listed), len(listed)), bool)
+    for k in range(len(listed)):
+        chord = 2 * np.sin(np.radians(np.minimum(radius[k] + radius, 180)) / 2)
+        near[k] = np.linalg.norm(place - place[k], axis=1) < chord
+    number, label = connected_components(csr_array(near), directed=False)
+    return [[listed[i] for i in np.flatnonzero(label == k).tolist()] for k in range(number)]
 
 
 def new_id(cursor: Any, ra: float, decl: float) -> int:

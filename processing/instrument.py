@@ -91,13 +91,19 @@ class Defect(BaseModel):
 
 
 class TemplateSeason(BaseModel):
-    """Which visits make templates: those before a date, or with a header value."""
+    """Which visits make templates, those before a date or with a header value, and how they group.
+
+    DPDD section 11; LSE-61: a span of at most a year, about three bins of airmass.
+    """
 
     model_config = _Strict
 
     until: str | None = None  # ISO 8601, TAI
     keyword: str | None = None
     value: int | str | None = None
+    span_days: Annotated[float, Field(gt=0, le=366)] = 365.25  # of the visits of one template
+    airmass: tuple[Annotated[float, Field(gt=1)], ...] = (1.2, 1.5)  # where bins of airmass meet
+    bin_visits: Annotated[int, Field(ge=1)] = 8  # a bin of fewer joins its neighbour
 
     @model_validator(mode="after")
     def _one_rule(self) -> "TemplateSeason":
@@ -107,7 +113,13 @@ class TemplateSeason(BaseModel):
             raise ValueError("`keyword` and `value` belong together")
         if self.until is not None:
             Time(self.until, scale="tai")
+        if list(self.airmass) != sorted(set(self.airmass)):
+            raise ValueError("`airmass` must rise from each limit to the next")
         return self
+
+    def bin_of(self, airmass: float) -> int:
+        """Bin of an airmass, counted from 0 at the zenith."""
+        return sum(airmass >= limit for limit in self.airmass)
 
     def ends_before(self, mid_tai: float) -> bool:
         """Tell whether the season of an `until` rule is over at ``mid_tai`` [MJD TAI]."""
@@ -192,6 +204,8 @@ def parse(text: str, source: str) -> Instrument:
             defect |= {axis: tuple(defect[axis]) for axis in ("x", "y") if axis in defect}
         if "defects" in raw:
             raw["defects"] = tuple(raw["defects"])
+        if "airmass" in raw.get("template", {}):
+            raw["template"]["airmass"] = tuple(raw["template"]["airmass"])
         return Instrument.model_validate(raw)
     except (ValidationError, tomllib.TOMLDecodeError, ValueError, TypeError) as error:
         raise ConfigurationError(f"{source} is not a valid instrument: {error}") from error

@@ -59,6 +59,7 @@ class Matcher:
         self._grid = Grid(shape, _MARGIN, _HOP)
         self._target = self._grid.transform(target)
         self._widest = _WIDEST * fwhm(target)
+        self.width = fwhm(target) / 2.3548  # Gaussian width of the target [pixel]
 
     def _kernel(self, stamp: FloatArray) -> NDArray[np.complex64]:
         psf = self._grid.transform(stamp)

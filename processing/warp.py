@@ -200,41 +200,51 @@ def warped_noise(noise: FloatArray | None, where: PixelMap) -> FloatArray:
     exact for a shift, whose places are all alike.
     """
     before = white_noise() if noise is None else noise
-    reach = before.shape[0] // 2
     ny, nx = where.shape
     # A lattice that fills the image evenly and repeats no row or column.
     k = np.arange(_PHASES) + 0.5
     places = where.at(np.floor(nx * k / _PHASES), np.floor(ny * (k * 0.6180339887 % 1)))
     lag_y, lag_x = np.mgrid[-_NOISE : _NOISE + 1, 0 : _NOISE + 1].reshape(2, -1)
     moved = where.jacobian() @ np.stack([lag_x, lag_y])
-    shift = np.arange(-reach, reach + 1)
-    taps = np.arange(_TAPS) - (_TAPS // 2 - 1)
     total = np.zeros(lag_x.size)
-    table = _weights().astype(np.float64)
-    steps = table.shape[0] - 1
-    for place in places.T:
-        parts = []
-        for axis in range(2):
-            u = place[axis] - np.floor(place[axis])
-            here = table[int(u * steps + 0.5)]
-            there = u + moved[axis]
-            whole = np.floor(there)
-            weights = table[((there - whole) * steps + 0.5).astype(int)]
-            # sum over j of w(u - j) w(u + t - j - m): taps of the two that are m apart
-            parts_axis = np.zeros((lag_x.size, shift.size))
-            for a in range(_TAPS):
-                for b in range(_TAPS):
-                    m = (whole + taps[b] - taps[a] + reach).astype(int)
-                    inside = (m >= 0) & (m < shift.size)
-                    rows = np.flatnonzero(inside)
-                    parts_axis[rows, m[inside]] += here[a] * weights[inside, b]
-            parts.append(parts_axis)
-        total += np.sum((parts[1] @ before) * parts[0], axis=1)
+    _lagged(before, places, moved, _weights().astype(np.float64), total)
     half = (total / _PHASES).reshape(2 * _NOISE + 1, _NOISE + 1)
     stamp = np.concatenate([half[::-1, :0:-1], half], axis=1)
     # Lags of 0 along x are in the half once; both directions are alike.
     stamp = (stamp + stamp[::-1, ::-1]) / 2
     return np.asarray(stamp / stamp.sum())
+
+
+@compiled
+def _lagged(
+    before: FloatArray, places: FloatArray, moved: FloatArray, table: FloatArray, total: FloatArray
+) -> None:
+    """Add the covariance of interpolated pixels, a lag apart, over places (2, n)."""
+    steps, taps = table.shape[0] - 1, table.shape[1]
+    size = before.shape[0]
+    reach = size // 2
+    part = np.zeros((2, size))
+    low, high = np.zeros(2, np.int64), np.zeros(2, np.int64)
+    for n in range(places.shape[1]):
+        for lag in range(total.size):
+            part[:] = 0
+            for axis in range(2):
+                u = places[axis, n] - np.floor(places[axis, n])
+                there = u + moved[axis, lag]
+                whole = int(np.floor(there))
+                here = table[int(u * steps + 0.5)]
+                other = table[int((there - whole) * steps + 0.5)]
+                # sum over j of w(u - j) w(u + t - j - m): taps of the two that are m apart
+                for a in range(taps):
+                    for b in range(taps):
+                        m = whole + b - a + reach
+                        if 0 <= m < size:
+                            part[axis, m] += here[a] * other[b]
+                low[axis] = min(size, max(0, whole + reach - taps + 1))
+                high[axis] = max(0, min(size, whole + reach + taps))
+            for i in range(low[1], high[1]):
+                for j in range(low[0], high[0]):
+                    total[lag] += part[1, i] * part[0, j] * before[i, j]
 
 
 class WarpedPsf:

@@ -1,9 +1,12 @@
 """Templates: geometry, noise, PSF, and what must not be in them."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from difference_scenes import DECL, RA, expose, field_of_stars, make_visit, make_wcs, robust_sd
 
+from processing import stack
 from processing.coadd import build_template, template_grid
 from processing.exposure import Mask
 from processing.psf_core import forced_flux, spline_psf
@@ -82,6 +85,7 @@ def test_noise_goes_down_as_predicted(made):
     assert robust_sd(template.image[blank & centre]) < expected
 
 
+@pytest.mark.requirement("IMG-05")
 def test_a_transient_of_one_input_is_not_in_the_template(made):
     *_, template = made
     psf = spline_psf(template.psf, template.shape)
@@ -123,6 +127,24 @@ def test_a_single_visit_is_a_template_as_it_is():
     template = build_template([visit])
     assert np.allclose(template.image, visit.image, rtol=1e-5, atol=1e-3)
     assert template.quality["nVisits"] == 1
+
+
+def test_a_template_does_not_depend_on_what_fits_into_memory(made, monkeypatch):
+    visits, _, template = made
+
+    class Once(list):
+        """Hands out copies, as one that reads files does."""
+
+        def __iter__(self):
+            return (deepcopy(visit) for visit in super().__iter__())
+
+    monkeypatch.setattr(stack, "_HELD", 0)
+    monkeypatch.setattr(stack, "_BLOCK", 0)
+    monkeypatch.setattr(stack, "_LEAST", 100)
+    other = build_template(Once(visits))
+    for name in ("image", "variance", "mask"):
+        assert np.array_equal(getattr(template, name), getattr(other, name)), name
+    assert other.quality == template.quality
 
 
 def test_impossible_templates_are_refused():
