@@ -83,9 +83,7 @@ def _score(pvi: Exposure, plane: Plane) -> FloatImage:
     if psf is None:
         assert pvi.psf is not None  # noqa: S101 (checked on entry)
         psf = PsfModel.sampled(pvi.psf, pvi.shape)
-    grid = tiles.Grid(pvi.shape, psf.size // 2 + 2, tiles.hop(pvi.shape))
-    stamps = {(tile.x, tile.y): psf.image(tile.x, tile.y) for tile in grid}
-    score, _ = tiles.likelihood(plane.image, plane.variance, plane.usable, stamps)
+    score, _ = tiles.likelihood(plane.image, plane.variance, plane.usable, psf)
     return score
 
 

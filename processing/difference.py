@@ -15,7 +15,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from processing import kernel, tiles
+from processing import kernel, smoothing, tiles
 from processing.compiled import compiled
 from processing.exposure import UNUSABLE, Exposure, Mask
 from processing.kernel import Kernel, PsfRatio
@@ -89,9 +89,11 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
     wide = warp(template, *_widened(visit))
     warped = _cropped(wide, visit)
     name = f"ccdVisit {visit.visit.ccd_visit_id}"
-    usable = visit.usable() & warped.usable()
-    usable &= np.isfinite(visit.image) & np.isfinite(visit.variance) & (visit.variance > 0)
-    coverage = usable.sum() / max(1, visit.usable().sum())
+    usable = np.empty(visit.shape, np.bool_)
+    n_visit, n_both = _usable(
+        visit.image, visit.variance, visit.mask, warped.mask, int(UNUSABLE), usable
+    )
+    coverage = n_both / max(1, n_visit)
     if coverage < _MIN_COVERAGE:
         raise DataRejectedError(
             f"{name}: the template covers {coverage:.2f} of the usable pixels, at least "
@@ -105,16 +107,16 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
         )
     pixels = filled(visit.image, ~usable)
     reference = filled(wide.image, (wide.mask & int(Mask.NO_DATA | Mask.BAD)) != 0)
-    sky_visit = _sky_variance(visit, usable, block=True)
-    sky_template = _sky_variance(warped, usable, block=False)
-    smooth = ndimage.gaussian_filter(pixels, sigma_visit, truncate=3)
-    noise = sky_visit + sky_template + np.maximum(smooth, 0) / visit.electrons_per_unit
+    sky_visit = _sky_of_visit(visit, usable)
+    sky_template = _sky_of_template(warped, usable)
+    smooth = smoothing.gaussian(pixels, sigma_visit)
     x, y = _stars(smooth, np.sqrt(sky_visit), sigma_visit, usable)
+    noise = _with_photons(sky_visit, sky_template, 1.0, smooth, 1 / visit.electrons_per_unit, 0.005)
     stamp = int(np.clip(np.ceil(2.2 * _SIGMA_OF_FWHM * sigma_visit), 7, 16))
     psf = _psf(visit)
     assert warped.psf is not None  # noqa: S101 (checked on entry)
     matching = kernel.fit(
-        reference, pixels, noise + (0.005 * smooth) ** 2, usable, x, y,
+        reference, pixels, noise, usable, x, y,
         PsfRatio(psf, warped.psf), sigma_visit, stamp,
     )  # fmt: skip
     if not _KERNEL_SUM[0] < matching.sum < _KERNEL_SUM[1]:
@@ -129,19 +131,20 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
     made = tiles.difference(
         pixels, reference, sky_visit, sky_template, correlation, good, psf, matching
     )
-    photons = np.maximum(made.model, 0) * np.float32(
-        1 / visit.electrons_per_unit + matching.sum / template.electrons_per_unit
-    )
-    variance = sky_visit + np.float32(matching.sum**2) * sky_template + photons
-    del photons, sky_visit, sky_template
+    del pixels, reference
+    variance = _with_photons(
+        sky_visit, sky_template, matching.sum**2, made.model,
+        1 / visit.electrons_per_unit + matching.sum / template.electrons_per_unit, 0.0,
+    )  # fmt: skip
+    del sky_visit, sky_template
     blank = _blank(made.model, variance, good)
-    made.image[good] -= _sky_left(made.image, blank)[good]
-    floor = _spread(made.image[blank] / np.sqrt(variance[blank]))
-    residual = _residual_fraction(made.image, variance * np.float32(floor**2), made.model, good)
-    variance += np.float32(residual**2) * made.model**2
-    score, flux_err = tiles.likelihood(made.image, variance, good, made.stamps)
-    changed = spread((np.abs(score) > 5).astype(np.int32), 1, int(4 * sigma_visit)) != 0
-    score_sd = _spread(score[blank & ~changed])
+    np.subtract(made.image, _sky_left(made.image, blank), out=made.image, where=good)
+    some = _lattice(visit.shape)
+    floor = _spread((made.image[some] / np.sqrt(variance[some]))[blank[some]])
+    residual = _residual_fraction(made.image, variance, floor**2, made.model, good)
+    _add_share(variance, made.model, residual)
+    score, flux_err = tiles.likelihood(made.image, variance, good, made.psf)
+    score_sd = _spread(score[some][blank[some] & ~_changed(score, int(4 * sigma_visit))[some]])
     if not _SCORE_SD[0] < score_sd < _SCORE_SD[1] or residual > _MAX_RESIDUAL:
         raise DataRejectedError(
             f"{name}: the subtraction failed: noise is {score_sd:.2f} times the predicted one "
@@ -149,9 +152,9 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
             f"{100 * _MAX_RESIDUAL:.0f} %); look at the visit's PSF, WCS and background"
         )
     # What the variance planes do not know (say, read noise of a real camera) is scaled away.
-    variance *= score_sd**2
-    score /= score_sd
-    flux_err *= score_sd
+    variance *= np.float32(score_sd**2)
+    score /= np.float32(score_sd)
+    flux_err *= np.float32(score_sd)
     quality: dict[str, Any] = {
         "kernelSum": matching.sum,
         "scoreSd": score_sd,
@@ -161,10 +164,11 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
         "kernelChi2": matching.chi2,
         "residualFraction": residual,
     }
+    variance[~good] = np.inf
     exposure = replace(
         visit,
         image=made.image,
-        variance=np.where(good, variance, np.inf).astype(np.float32),
+        variance=variance,
         mask=mask,
         psf=made.psf,
         quality=dict(quality),
@@ -237,39 +241,129 @@ def _widths(visit: Exposure, template: Exposure) -> tuple[float, float]:
     return float(widths[0]), float(widths[1])
 
 
-def _sky_variance(exposure: Exposure, usable: NDArray[np.bool_], *, block: bool) -> FloatImage:
-    """Variance without the photons of the sources themselves, shape (ny, nx).
+@compiled
+def _usable(
+    image: FloatImage, variance: FloatImage, mask: NDArray[np.int32], other: NDArray[np.int32],
+    bits: int, out: NDArray[np.bool_],
+) -> tuple[int, int]:  # fmt: skip
+    """Find pixels usable in two images; count those of the first and those of both."""
+    first = both = 0
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            mine = (mask[i, j] & bits) == 0
+            sound = np.isfinite(image[i, j]) and np.isfinite(variance[i, j]) and variance[i, j] > 0
+            out[i, j] = mine and (other[i, j] & bits) == 0 and sound
+            first += mine
+            both += out[i, j]
+    return first, both
 
-    For a visit a smooth map of block medians, which does not depend on how the variance plane
-    was made; for a template the pixels' own, since its depth jumps where coverage ends.
+
+def _lattice(shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Every pixel of a small image; of a large one about a million, for medians and the like."""
+    step = max(1, round(max(shape) / 1024))
+    return slice(step // 2, None, step), slice(step // 2, None, step)
+
+
+def _sky_of_visit(visit: Exposure, usable: NDArray[np.bool_]) -> FloatImage:
+    """Variance without the photons of sources, shape (ny, nx).
+
+    A smooth map of block medians, which does not depend on how the variance plane was made.
     """
-    base = exposure.variance - np.maximum(exposure.image, 0) / exposure.electrons_per_unit
-    seen = usable & np.isfinite(base)
-    middle = float(np.median(base[seen][:: max(1, seen.size // 100_000)]))
-    if not block:
-        local = ndimage.uniform_filter(np.where(seen, base, middle), 5)
-        return np.asarray(np.maximum(local, 0.3 * middle), dtype=np.float32)
-    ny, nx = exposure.shape
+
+    def base(rows: slice, columns: slice) -> NDArray[np.float32]:
+        seen = usable[rows, columns]
+        light = np.maximum(visit.image[rows, columns][seen], 0)
+        return np.asarray(visit.variance[rows, columns][seen] - light / visit.electrons_per_unit)
+
+    ny, nx = visit.shape
     size = 128
-    rows, columns = max(1, round(ny / size)), max(1, round(nx / size))
-    levels = np.full((rows, columns), middle)
-    for i, row in enumerate(np.array_split(np.arange(ny), rows)):
-        for j, column in enumerate(np.array_split(np.arange(nx), columns)):
-            cut = slice(row[0], row[-1] + 1), slice(column[0], column[-1] + 1)
-            if seen[cut].sum() > 0.1 * seen[cut].size:
-                levels[i, j] = np.median(base[cut][seen[cut]][::3])
-    across = _between(levels, (np.arange(nx) + 0.5) * columns / nx - 0.5)
-    return _between(across.T, (np.arange(ny) + 0.5) * rows / ny - 0.5).T
+    counts = max(1, round(ny / size)), max(1, round(nx / size))
+    levels = np.full(counts, np.median(base(*_lattice(visit.shape))), np.float32)
+    for i, row in enumerate(np.array_split(np.arange(ny), counts[0])):
+        for j, column in enumerate(np.array_split(np.arange(nx), counts[1])):
+            found = base(slice(row[0], row[-1] + 1, 2), slice(column[0], column[-1] + 1, 2))
+            if found.size > 0.1 * row.size * column.size / 4:
+                levels[i, j] = np.median(found)
+    out = np.empty(visit.shape, np.float32)
+    _stretch(levels, out)
+    return out
 
 
-def _between(levels: NDArray[Any], at: NDArray[np.float64]) -> FloatImage:
-    """Interpolate linearly along the second axis; the ends continue as they are."""
-    at = np.clip(at, 0, levels.shape[1] - 1)
-    first = np.minimum(at.astype(int), max(0, levels.shape[1] - 2))
-    share = (at - first).astype(np.float32)
-    levels = np.asarray(levels, np.float32)
-    second = levels[:, np.minimum(first + 1, levels.shape[1] - 1)]
-    return np.asarray((1 - share) * levels[:, first] + share * second)
+@compiled
+def _stretch(levels: NDArray[np.float32], out: FloatImage) -> None:
+    """Interpolate the values of blocks linearly; beyond the outer middles they stay as they are."""
+    ny, nx = out.shape
+    rows, columns = levels.shape
+    for i in range(ny):
+        s = min(max((i + 0.5) * rows / ny - 0.5, 0.0), rows - 1.0)
+        r = min(int(s), max(0, rows - 2))
+        t = np.float32(s - r)
+        line = levels[r] + t * (levels[min(r + 1, rows - 1)] - levels[r])
+        for j in range(nx):
+            u = min(max((j + 0.5) * columns / nx - 0.5, 0.0), columns - 1.0)
+            c = min(int(u), max(0, columns - 2))
+            out[i, j] = line[c] + np.float32(u - c) * (line[min(c + 1, columns - 1)] - line[c])
+
+
+def _sky_of_template(template: Exposure, usable: NDArray[np.bool_]) -> FloatImage:
+    """Variance without the photons of sources, of the pixels themselves; shape (ny, nx).
+
+    The depth of a template jumps where coverage ends.
+    """
+    some = _lattice(template.shape)
+    base = np.empty(template.shape, np.float32)
+    per_unit = 1 / template.electrons_per_unit
+    _without_photons(template.image, template.variance, per_unit, base)
+    middle = np.float32(np.median(base[some][usable[some]]))
+    np.copyto(base, middle, where=~usable)
+    base = smoothing.box(base, 2)
+    return np.asarray(np.maximum(base, np.float32(0.3) * middle, out=base))
+
+
+@compiled
+def _without_photons(
+    image: FloatImage, variance: FloatImage, per_unit: float, out: FloatImage
+) -> None:
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = variance[i, j] - max(image[i, j], np.float32(0)) * np.float32(per_unit)
+
+
+def _with_photons(
+    first: FloatImage, second: FloatImage, factor: float, light: FloatImage, per_unit: float,
+    share: float,
+) -> FloatImage:  # fmt: skip
+    """Variance of two skies, the second times a factor, of the light and of a share of it."""
+    out = np.empty(first.shape, np.float32)
+    _sum_variances(first, second, factor, light, per_unit, share, out)
+    return out
+
+
+@compiled
+def _sum_variances(
+    first: FloatImage, second: FloatImage, factor: float, light: FloatImage, per_unit: float,
+    share: float, out: FloatImage,
+) -> None:  # fmt: skip
+    f, p, s = np.float32(factor), np.float32(per_unit), np.float32(share)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            here = light[i, j]
+            photons = p * max(here, np.float32(0)) + (s * here) ** 2
+            out[i, j] = first[i, j] + f * second[i, j] + photons
+
+
+@compiled
+def _add_share(variance: FloatImage, light: FloatImage, share: float) -> None:
+    """Add the square of a share of the light."""
+    s = np.float32(share)
+    for i in range(variance.shape[0]):
+        for j in range(variance.shape[1]):
+            variance[i, j] += (s * light[i, j]) ** 2
+
+
+def _changed(score: FloatImage, reach: int) -> NDArray[np.bool_]:
+    """Pixels near one whose score is beyond 5."""
+    return spread((np.abs(score) > 5).astype(np.int32), 1, reach) != 0
 
 
 def _stars(
@@ -361,14 +455,32 @@ def _spread(values: NDArray[np.floating[Any]]) -> float:
 
 def _blank(model: FloatImage, variance: FloatImage, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Usable pixels where the template shows next to nothing; in crowded fields the emptiest."""
-    depth = ndimage.gaussian_filter(model, 2) / np.sqrt(variance)
-    if not good.any():
+    smooth = smoothing.gaussian(model, 2)
+    some = _lattice(model.shape)
+    depth = (smooth[some] / np.sqrt(variance[some]))[good[some]]
+    if depth.size == 0:
         return good
     # The template's own noise must not decide: a cut within it would select quiet pixels.
-    negative = depth[good][depth[good] < 0]
+    negative = depth[depth < 0]
     noise = 1.4826 * float(np.median(-negative)) if negative.size else 0.0
-    limit = max(0.2 + 4 * noise, float(np.quantile(depth[good], 0.2)))
-    return np.asarray(good & (depth < limit))
+    limit = max(0.2 + 4 * noise, float(np.quantile(depth, 0.2)))
+    out = np.empty(good.shape, np.bool_)
+    _fainter(smooth, variance, good, limit, out)
+    return out
+
+
+@compiled
+def _fainter(
+    light: FloatImage, variance: FloatImage, good: NDArray[np.bool_], limit: float,
+    out: NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Good pixels whose light is less than ``limit`` standard deviations (not negative)."""
+    squared = np.float32(limit**2)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            value = light[i, j]
+            faint = value < 0 or value * value < squared * variance[i, j]
+            out[i, j] = good[i, j] and faint
 
 
 def _level(values: NDArray[np.floating[Any]]) -> float:
@@ -400,13 +512,19 @@ def _sky_left(image: FloatImage, blank: NDArray[np.bool_]) -> FloatImage:
 
 
 def _residual_fraction(
-    image: FloatImage, variance: FloatImage, model: FloatImage, good: NDArray[np.bool_]
+    image: FloatImage,
+    variance: FloatImage,
+    factor: float,
+    model: FloatImage,
+    good: NDArray[np.bool_],
 ) -> float:
-    """Share f of the light for which residuals of stars are var + (f light)^2 wide."""
-    bright = good & (model > 10 * np.sqrt(variance))
+    """Share f of the light for which residuals of stars are factor var + (f light)^2 wide."""
+    faint = np.empty(good.shape, np.bool_)
+    _fainter(model, variance, good, 10 * float(np.sqrt(factor)), faint)
+    bright = good & ~faint
     if bright.sum() < 50:
         return 0.0
-    d, v, m = image[bright], variance[bright], model[bright]
+    d, v, m = image[bright], variance[bright] * np.float32(factor), model[bright]
     low, high = 0.0, 1.0
     if _spread(d / np.sqrt(v)) <= 1:
         return 0.0
@@ -423,16 +541,18 @@ def _noise_summary(
     flux_err: FloatImage, variance: FloatImage, good: NDArray[np.bool_]
 ) -> dict[str, Any]:
     """Noise over the usable positions: medians of the whole and of an 8 x 8 grid."""
-    seen = good & np.isfinite(flux_err)
+    some = _lattice(flux_err.shape)
+    flux_err, variance = flux_err[some], variance[some]
+    seen = good[some] & np.isfinite(flux_err)
     grid = np.full(64, np.nan)
     rows, columns = (np.array_split(np.arange(n), 8) for n in flux_err.shape)
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
             cut = slice(row[0], row[-1] + 1), slice(column[0], column[-1] + 1)
             if seen[cut].any():
-                grid[8 * i + j] = np.median(flux_err[cut][seen[cut]][::7])
+                grid[8 * i + j] = np.median(flux_err[cut][seen[cut]])
     return {
-        "diffNoise": float(np.median(flux_err[seen][::7])),
+        "diffNoise": float(np.median(flux_err[seen])),
         "diffNoiseGrid": grid.tolist(),
-        "diffPixelSigma": float(np.sqrt(np.median(variance[seen][::7]))),
+        "diffPixelSigma": float(np.sqrt(np.median(variance[seen]))),
     }

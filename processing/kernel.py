@@ -152,13 +152,12 @@ class Kernel:
         """Fourier transform of the kernel at (x, y) on a grid of ``size``."""
         return np.asarray(self.ratio.transform(x, y, size) * spectrum(self.correction(x, y), size))
 
-    def background_image(self) -> NDArray[np.float32]:
-        """Difference of the two skies, shape (ny, nx)."""
+    def background_plane(self) -> tuple[float, float, float]:
+        """Difference of the two skies: at pixel (0, 0), and its slopes along x and y [/pixel]."""
         x0, y0, scale = normalisation(self.shape)
-        u = ((np.arange(self.shape[1]) - x0) / scale).astype(np.float32)
-        v = ((np.arange(self.shape[0])[:, None] - y0) / scale).astype(np.float32)
-        b = self.background.astype(np.float32)
-        return np.asarray(b[0] + b[1] * u + b[2] * v)
+        level, along_x, along_y = self.background
+        slopes = along_x / scale, along_y / scale
+        return float(level - slopes[0] * x0 - slopes[1] * y0), float(slopes[0]), float(slopes[1])
 
 
 def fit(
@@ -210,15 +209,16 @@ def fit(
     x, y, normal, right = x[full], y[full], normal[full], right[full]
     data2, n_data = data2[full], n_data[full]
     keep = np.ones(x.size, bool)
-    order, reduced = 0, np.zeros(x.size)
+    order, n_terms, reduced = 0, 1, np.zeros(x.size)
     solution = np.zeros(0)
     for _ in range(6):
         count = int(keep.sum())
         if count < _MIN_STAMPS:
             raise _too_few(count, x.size)
         order = 2 if count >= 60 else 1 if count >= 20 else 0
-        solution, chi2, light = _solve(normal, right, data2, _terms(order, shape, x, y),
-                                       _terms(1, shape, x, y), keep)  # fmt: skip
+        places = _terms(max(order, 1), shape, x, y)
+        n_terms = (order + 1) * (order + 2) // 2
+        solution, chi2, light = _solve(normal, right, data2, places, n_terms, keep)
         reduced = chi2 / n_data
         level = np.median(reduced[keep])
         # Stars that vary, blends that moved, bleeding: they do not fit whatever the kernel. A
@@ -228,7 +228,6 @@ def fit(
         if np.array_equal(better, keep):
             break
         keep = better
-    n_terms = (order + 1) * (order + 2) // 2
     coefficients = np.zeros((len(basis), n_terms))
     coefficients[0, 0] = solution[0]
     coefficients[1:] = solution[1:-3].reshape(len(basis) - 1, n_terms)
@@ -256,25 +255,27 @@ def _solve(
     normal: FloatArray,
     right: FloatArray,
     data2: FloatArray,
-    spatial: FloatArray,
-    sky: FloatArray,
+    places: FloatArray,
+    n_terms: int,
     keep: NDArray[np.bool_],
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Solve for all coefficients; return them, and chi-square and light of every stamp.
 
-    Parameters are: basis 0; bases 1.. times the spatial terms; sky times (1, u, v). The light is
-    the chi-square that the stamp had if nothing of the template were subtracted.
+    ``places`` are the spatial terms at the stamps, (1, u, v) at least. Parameters are: basis 0;
+    bases 1.. times the first ``n_terms`` of them; sky times (1, u, v). The light is the chi-square
+    that the stamp had if nothing of the template were subtracted.
     """
-    n_basis, n_terms = normal.shape[1] - 1, spatial.shape[1]
+    n_basis = normal.shape[1] - 1
     column = np.concatenate([[0], np.repeat(np.arange(1, n_basis), n_terms), [n_basis] * 3])
-    factors = np.concatenate(
-        [np.ones((len(normal), 1)), np.tile(spatial, (1, n_basis - 1)), sky], axis=1
+    term = np.concatenate([[0], np.tile(np.arange(n_terms), n_basis - 1), np.arange(3)])
+    # Products of bases times products of terms, summed over the stamps.
+    used, n_places = places[keep], places.shape[1]
+    products = (used[:, :, None] * used[:, None, :]).reshape(len(used), -1)
+    sums = (normal[keep].reshape(len(used), -1).T @ products).reshape(
+        n_basis + 1, n_basis + 1, n_places, n_places
     )
-    matrix = np.zeros((column.size, column.size))
-    vector = np.zeros(column.size)
-    for k in np.flatnonzero(keep):
-        matrix += normal[k][np.ix_(column, column)] * np.outer(factors[k], factors[k])
-        vector += right[k][column] * factors[k]
+    matrix = sums[column[:, None], column, term[:, None], term]
+    vector = (right[keep].T @ used)[column, term]
     # The PSFs are known: the correction is 1 and little else.
     known = np.zeros(column.size)
     known[1:-3] = _EXPECTED**-2
@@ -283,14 +284,13 @@ def _solve(
     scaled = matrix * np.outer(scale, scale)
     scaled[np.diag_indices_from(scaled)] += 1e-9
     solution = scale * np.linalg.solve(scaled, scale * vector)
-    local = np.zeros((len(normal), n_basis + 1))
-    for p, b in enumerate(column):
-        local[:, b] += solution[p] * factors[:, p]
-    chi2 = (
-        data2 - 2 * np.sum(local * right, axis=1) + np.einsum("si,sij,sj->s", local, normal, local)
-    )
+    coefficients = np.zeros((n_basis + 1, n_places))
+    coefficients[column, term] = solution
+    local = places @ coefficients.T
+    weighted = (normal @ local[:, :, None])[:, :, 0]
+    chi2 = data2 - 2 * np.sum(local * right, axis=1) + np.sum(local * weighted, axis=1)
     local[:, -1] = 0
-    light = np.einsum("si,sij,sj->s", local, normal, local)
+    light = np.sum(local * (normal @ local[:, :, None])[:, :, 0], axis=1)
     return solution, chi2, light
 
 

@@ -25,6 +25,7 @@ _TAPS = 8  # twice the width of the Lanczos kernel
 _STEPS = 1024  # positions within a pixel for which its weights are tabulated
 _NODES = 32  # spacing [pixel] of exact WCS transformations; a spline lies between
 _FINE = 8  # spacing [pixel] of the spline's values; lines lie between
+_SQUARE = 8  # pixels a side of the squares that tell where nothing is masked; at least the taps
 _LAYERS = 24  # pixels into a hole that is filled from its border
 _NOISE = 12  # half-width [pixel] of the stamp of the noise's correlation
 _PHASES = 48  # places at which the correlation of the noise is averaged
@@ -111,20 +112,21 @@ def resample(
     exposure: Exposure, where: PixelMap
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
     """Image, variance and mask of ``exposure`` at the pixels of a map, shape (ny, nx) each."""
-    holes = (exposure.mask & int(Mask.BAD | Mask.CR | Mask.NO_DATA)) != 0
-    holes |= ~np.isfinite(exposure.image) | ~np.isfinite(exposure.variance)
+    ny, nx = exposure.shape
+    holes, source_mask = np.empty((ny, nx), np.bool_), np.empty((ny, nx), np.int32)
+    busy = np.zeros((ny // _SQUARE + 2, nx // _SQUARE + 2), np.bool_)
+    _holes(
+        exposure.image, exposure.variance, exposure.mask, int(Mask.BAD | Mask.CR | Mask.NO_DATA),
+        int(Mask.BAD), holes, source_mask, busy,
+    )  # fmt: skip
     source = filled(exposure.image, holes)
     source_variance = filled(exposure.variance, holes)
+    del holes
     shape = where.shape
     image, variance = np.zeros(shape, np.float32), np.full(shape, np.inf, np.float32)
     mask = np.zeros(shape, np.int32)
-    # A pixel without a value and without a reason is taken for a defect.
-    source_mask = exposure.mask.astype(np.int32)
-    source_mask[holes & ((source_mask & int(Mask.BAD | Mask.CR | Mask.NO_DATA)) == 0)] |= int(
-        Mask.BAD
-    )
     _resample(
-        source, source_variance, source_mask, _clean(source_mask), where.x, where.y, _FINE,
+        source, source_variance, source_mask, busy, where.x, where.y, _FINE,
         _weights(), image, variance, mask, int(Mask.NO_DATA), int(Mask.EDGE),
     )  # fmt: skip
     return image, variance, mask
@@ -135,7 +137,7 @@ def filled(image: NDArray[np.float32], holes: NDArray[np.bool_]) -> NDArray[np.f
 
     From the border inwards each pixel gets the mean of its known neighbours, 24 pixels deep.
     """
-    out = np.where(holes, np.float32(0), image).astype(np.float32)
+    out = np.where(holes, np.float32(0), image).astype(np.float32, copy=False)
     if holes.any():
         _fill(out, holes.copy())
     return out
@@ -305,18 +307,28 @@ def _weights() -> NDArray[np.float32]:
 
 
 @compiled
-def _clean(mask: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Pixels around which, as far as an interpolation looks, none is masked."""
-    ny, nx = mask.shape
-    out = np.ones((ny, nx), np.bool_)
-    for i in range(ny):
-        for j in range(nx):
-            if mask[i, j] == 0:
-                continue
-            for r in range(max(0, i - _TAPS), min(ny, i + _TAPS + 1)):
-                for c in range(max(0, j - _TAPS), min(nx, j + _TAPS + 1)):
-                    out[r, c] = False
-    return out
+def _holes(
+    image: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    mask: NDArray[np.int32],
+    bits: int,
+    bad: int,
+    holes: NDArray[np.bool_],
+    out_mask: NDArray[np.int32],
+    busy: NDArray[np.bool_],
+) -> None:
+    """Find pixels without a value, and squares with any masked pixel."""
+    for i in range(mask.shape[0]):
+        for j in range(mask.shape[1]):
+            here = mask[i, j]
+            hole = (here & bits) != 0
+            if not (np.isfinite(image[i, j]) and np.isfinite(variance[i, j])) and not hole:
+                # A pixel without a value and without a reason is taken for a defect.
+                hole = True
+                here |= bad
+            holes[i, j], out_mask[i, j] = hole, here
+            if here != 0:
+                busy[i // _SQUARE, j // _SQUARE] = True
 
 
 @compiled
@@ -324,7 +336,7 @@ def _resample(
     image: NDArray[np.float32],
     variance: NDArray[np.float32],
     mask: NDArray[np.int32],
-    clean: NDArray[np.bool_],
+    busy: NDArray[np.bool_],
     xs: FloatArray,
     ys: FloatArray,
     step: int,
@@ -336,63 +348,123 @@ def _resample(
     edge: int,
 ) -> None:
     ny, nx = image.shape
-    taps = table.shape[1]
-    before = taps // 2 - 1
+    columns = out.shape[1]
+    steps = table.shape[0] - 1
+    flat = image.reshape(-1)
+    line_x, line_y = np.empty(xs.shape[1]), np.empty(xs.shape[1])
+    x_of, y_of = np.empty(columns), np.empty(columns)
+    area = np.empty(columns, np.float32)
+    first = np.empty(columns, np.int64)  # pixel of the input where the taps begin, or -1
+    step_x, step_y = np.empty(columns, np.int32), np.empty(columns, np.int32)
     for i in range(out.shape[0]):
         # Between four nodes all is bilinear.
         p = i // step + 1
         s = i / step + 1 - p
-        for j in range(out.shape[1]):
-            q = j // step + 1
-            t = j / step + 1 - q
-            x00, x01, x10, x11 = xs[p, q], xs[p, q + 1], xs[p + 1, q], xs[p + 1, q + 1]
-            y00, y01, y10, y11 = ys[p, q], ys[p, q + 1], ys[p + 1, q], ys[p + 1, q + 1]
-            x = (1 - s) * (x00 + t * (x01 - x00)) + s * (x10 + t * (x11 - x10))
-            y = (1 - s) * (y00 + t * (y01 - y00)) + s * (y10 + t * (y11 - y10))
-            if not (-0.5 <= x <= nx - 0.5 and -0.5 <= y <= ny - 0.5):
-                out_mask[i, j] = no_data
+        for q in range(line_x.size):
+            line_x[q] = (1 - s) * xs[p, q] + s * xs[p + 1, q]
+            line_y[q] = (1 - s) * ys[p, q] + s * ys[p + 1, q]
+        for q in range(1, line_x.size - 1):
+            begin = (q - 1) * step
+            x_here, x_slope = line_x[q], (line_x[q + 1] - line_x[q]) / step
+            y_here, y_slope = line_y[q], (line_y[q + 1] - line_y[q]) / step
+            x_down, y_down = (xs[p + 1, q] - xs[p, q]) / step, (ys[p + 1, q] - ys[p, q]) / step
+            area_here = np.float32(abs(x_slope * y_down - x_down * y_slope))
+            for j in range(begin, min(begin + step, columns)):
+                x, y = x_here + (j - begin) * x_slope, y_here + (j - begin) * y_slope
+                x0, y0 = np.floor(x), np.floor(y)
+                x_of[j], y_of[j], area[j] = x, y, area_here
+                step_x[j] = np.int32((x - x0) * steps + 0.5)
+                step_y[j] = np.int32((y - y0) * steps + 0.5)
+                r, c = int(y0) - (_TAPS // 2 - 1), int(x0) - (_TAPS // 2 - 1)
+                first[j] = -1
+                if 0 <= r <= ny - _TAPS and 0 <= c <= nx - _TAPS:
+                    # Taps lie in at most two squares along each axis.
+                    top, bottom = r // _SQUARE, (r + _TAPS - 1) // _SQUARE
+                    left, right = c // _SQUARE, (c + _TAPS - 1) // _SQUARE
+                    if not (
+                        busy[top, left]
+                        or busy[top, right]
+                        or busy[bottom, left]
+                        or busy[bottom, right]
+                    ):
+                        first[j] = r * nx + c
+        for j in range(columns):
+            start = first[j]
+            if start < 0:
                 continue
-            x0, y0 = int(np.floor(x)), int(np.floor(y))
-            wx = table[int((x - x0) * (table.shape[0] - 1) + 0.5)]
-            wy = table[int((y - y0) * (table.shape[0] - 1) + 0.5)]
-            total = 0.0
-            weight = 0.0
-            bits = 0
-            r0, c0 = y0 - before, x0 - before
-            if r0 >= 0 and c0 >= 0 and r0 + taps <= ny and c0 + taps <= nx and clean[y0, x0]:
-                # Most pixels: all neighbours are there and none is masked.
-                for k in range(taps):
-                    line = np.float32(0)
-                    for m in range(taps):
-                        line += wx[m] * image[r0 + k, c0 + m]
-                    total += wy[k] * line
-                area = abs((x01 - x00) * (y10 - y00) - (x10 - x00) * (y01 - y00)) / (step * step)
-                r, c = int(np.rint(y)), int(np.rint(x))
-                out[i, j] = total * area
-                out_variance[i, j] = variance[r, c] * area * area
-                out_mask[i, j] = 0
+            # Most pixels: all neighbours are there and none is masked. A sum for each column of
+            # taps lets all eight be formed at once.
+            wx, wy = table[step_x[j]], table[step_y[j]]
+            a = b = c = d = e = f = g = h = np.float32(0)
+            for k in range(_TAPS):
+                row, w = flat[start + k * nx : start + k * nx + _TAPS], wy[k]
+                a += w * row[0]
+                b += w * row[1]
+                c += w * row[2]
+                d += w * row[3]
+                e += w * row[4]
+                f += w * row[5]
+                g += w * row[6]
+                h += w * row[7]
+            total = (a * wx[0] + e * wx[4]) + (b * wx[1] + f * wx[5])
+            total += (c * wx[2] + g * wx[6]) + (d * wx[3] + h * wx[7])
+            out[i, j] = total * area[j]
+            nearest = variance[int(np.rint(y_of[j])), int(np.rint(x_of[j]))]
+            out_variance[i, j] = nearest * area[j] * area[j]
+        for j in range(columns):
+            if first[j] < 0:
+                _resample_one(
+                    image, variance, mask, x_of[j], y_of[j], table[step_x[j]], table[step_y[j]],
+                    area[j], out[i, j : j + 1], out_variance[i, j : j + 1], out_mask[i, j : j + 1],
+                    no_data, edge,
+                )  # fmt: skip
+
+
+@compiled
+def _resample_one(
+    image: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    mask: NDArray[np.int32],
+    x: float,
+    y: float,
+    wx: NDArray[np.float32],
+    wy: NDArray[np.float32],
+    area: float,
+    out: NDArray[np.float32],
+    out_variance: NDArray[np.float32],
+    out_mask: NDArray[np.int32],
+    no_data: int,
+    edge: int,
+) -> None:
+    """Resample a pixel some of whose neighbours are masked or beyond the border."""
+    ny, nx = image.shape
+    if not (-0.5 <= x <= nx - 0.5 and -0.5 <= y <= ny - 0.5):
+        out_mask[0] = no_data
+        return
+    r0, c0 = int(np.floor(y)) - (_TAPS // 2 - 1), int(np.floor(x)) - (_TAPS // 2 - 1)
+    total = 0.0
+    weight = 0.0
+    bits = 0
+    for k in range(_TAPS):
+        r = r0 + k
+        if r < 0 or r >= ny:
+            bits |= edge
+            continue
+        for m in range(_TAPS):
+            c = c0 + m
+            if c < 0 or c >= nx:
                 continue
-            for k in range(taps):
-                r = y0 - before + k
-                if r < 0 or r >= ny:
-                    bits |= edge
-                    continue
-                for m in range(taps):
-                    c = x0 - before + m
-                    if c < 0 or c >= nx:
-                        continue
-                    w = wy[k] * wx[m]
-                    total += w * image[r, c]
-                    weight += w
-                    if abs(w) > 0.05:
-                        bits |= mask[r, c]
-            if x0 < before or x0 + taps - before > nx:
-                bits |= edge
-            if bits & no_data or weight < 0.3:
-                out_mask[i, j] = no_data
-                continue
-            r, c = min(max(int(np.rint(y)), 0), ny - 1), min(max(int(np.rint(x)), 0), nx - 1)
-            area = abs((x01 - x00) * (y10 - y00) - (x10 - x00) * (y01 - y00)) / (step * step)
-            out[i, j] = total / weight * area
-            out_variance[i, j] = variance[r, c] * area * area
-            out_mask[i, j] = bits
+            w = wy[k] * wx[m]
+            total += w * image[r, c]
+            weight += w
+            if abs(w) > 0.05:
+                bits |= mask[r, c]
+    if c0 < 0 or c0 + _TAPS > nx:
+        bits |= edge
+    if bits & no_data or weight < 0.3:
+        out_mask[0] = no_data
+        return
+    r, c = min(max(int(np.rint(y)), 0), ny - 1), min(max(int(np.rint(x)), 0), nx - 1)
+    out[0] = total / weight * area
+    out_variance[0] = variance[r, c] * area * area
+    out_mask[0] = bits
