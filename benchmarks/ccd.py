@@ -2,8 +2,9 @@
 
 A detector's raw frames are simulated; its master frames and the template, of two visits of the
 template season, are made in a process of their own. Another process reads the raw frame of the
-survey night and does the rest three times: cold, with compiled kernels still to be read, warm, and under a profiler,
-which makes it slower. A third one, for its memory, only subtracts and measures. One core each.
+survey night and does the rest three times: cold, with compiled kernels still to be read, warm,
+and under a profiler, which makes it slower. A third one, for its memory, only subtracts and
+measures. One core each.
 
 ``ccd.cpu``         CPU seconds from the raw file to the table of DIASources (warm)
 ``ccd.visit``       of these: raw snaps to the visit image; ``stages`` by module that is called,

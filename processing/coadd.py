@@ -99,7 +99,7 @@ def build_template(
     else:
         stamps = [p.image(*_middle(e, wcs, shape)) for p, e in zip(psfs, heads, strict=True)]
         target = common_psf(stamps)
-        matcher = Matcher(shape, target)
+        matcher = Matcher(target)
         noise = [matcher.noise(r, stamp) for r, stamp in zip(noise, stamps, strict=True)]
         cost = np.array([matcher.cost(stamp) for stamp in stamps])
         psf = PsfModel.constant(target)

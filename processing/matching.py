@@ -12,13 +12,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 from scipy.ndimage import gaussian_filter
 
 from processing.compiled import compiled
 from processing.exposure import Psf
+from processing.kernel import spectrum
 from processing.psf import fwhm
-from processing.tiles import Grid
+from processing.tiles import convolved, stamp_of
 
 FloatArray = NDArray[np.float64]
 _QUANTILE = 0.5  # of the visits' widths
@@ -26,8 +26,8 @@ _SOFTER = 0.5  # pixels: Gaussian that P0 is smoothed with, against ringing
 _FLOOR = 3e-3  # of the PSF's transform, below which it is taken for noise
 _WIDEST = 1.3  # times the width of P0: wider visits cannot be brought to it
 _LAST = 1e4  # times their share of noise that such visits count as: where there is no other
-_HOP = 160  # pixels from one kernel to the next
-_MARGIN = 32  # pixels that a kernel reaches
+_REACH = 32  # pixels that a kernel reaches
+_SIZE = 128  # pixels a side on which kernels are made: more than the reach and both PSFs
 
 
 def common_psf(stamps: Sequence[FloatArray]) -> FloatArray:
@@ -53,40 +53,30 @@ def common_psf(stamps: Sequence[FloatArray]) -> FloatArray:
 
 
 class Matcher:
-    """Convolution of images of ``shape`` (ny, nx) to the PSF ``target``."""
+    """Convolution of images to the PSF ``target``."""
 
-    def __init__(self, shape: tuple[int, int], target: FloatArray) -> None:
-        self._grid = Grid(shape, _MARGIN, _HOP)
-        self._target = self._grid.transform(target)
+    def __init__(self, target: FloatArray) -> None:
+        self._target = spectrum(target, _SIZE)
         self._widest = _WIDEST * fwhm(target)
         self.width = fwhm(target) / 2.3548  # Gaussian width of the target [pixel]
 
     def _kernel(self, stamp: FloatArray) -> NDArray[np.complex64]:
-        psf = self._grid.transform(stamp)
+        psf = spectrum(stamp, _SIZE)
         kernel = self._target * np.conj(psf) / (np.abs(psf) ** 2 + np.float32(_FLOOR**2))
         return np.asarray(kernel / kernel[0, 0].real)
 
-    def convolve(
-        self, image: NDArray[np.float32], covered: NDArray[np.bool_], psf: Psf
-    ) -> NDArray[np.float32]:
-        """Image, without holes, with the PSF of the target; 0 where nothing is ``covered``."""
-        grid = self._grid
-        padded = grid.padded(image)
-        out = np.zeros_like(image)
-        for tile in grid:
-            if not covered[tile.target].any():
-                continue
-            kernel = self._kernel(psf.image(tile.x, tile.y))
-            done = fft.irfft2(fft.rfft2(padded[tile.window]) * kernel, (grid.size, grid.size))
-            out[tile.target] += tile.weight * done[tile.inner]
-        return out
+    def convolve(self, image: NDArray[np.float32], psf: Psf) -> NDArray[np.float32]:
+        """Image, without holes, with the PSF of the target."""
+
+        def kernel(x: float, y: float) -> FloatArray:
+            return stamp_of(self._kernel(psf.image(x, y)), _SIZE, _REACH)
+
+        return convolved(image, (image.shape[0], image.shape[1]), _REACH, kernel)
 
     def noise(self, before: FloatArray, stamp: FloatArray) -> FloatArray:
         """Correlation of noise, of sum 1, after the kernel for a PSF; ``before``: until then."""
-        power = np.abs(self._kernel(stamp)) ** 2 * self._grid.transform(before)
-        half = before.shape[0] // 2
-        image = np.roll(fft.irfft2(power, (self._grid.size,) * 2), (half, half), (0, 1))
-        out = image[: 2 * half + 1, : 2 * half + 1].astype(np.float64)
+        power = np.abs(self._kernel(stamp)) ** 2 * spectrum(before, _SIZE)
+        out = stamp_of(power, _SIZE, before.shape[0] // 2)
         return np.asarray(out / out.sum())
 
     def cost(self, stamp: FloatArray) -> float:

@@ -59,7 +59,7 @@ class Stack:
         """Take visit ``k`` on the grid, whose PSF is ``psf`` until the matcher makes it common."""
         if matcher is not None:
             nothing = (mask & int(Mask.NO_DATA)) != 0
-            image = matcher.convolve(filled(image, nothing), ~nothing, psf)
+            image = matcher.convolve(filled(image, nothing), psf)
             image[nothing] = 0
             own = _middle_width(psf, nothing)
             reach = int(np.ceil(1 + 1.5 * np.sqrt(abs(matcher.width**2 - own**2))))
