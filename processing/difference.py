@@ -3,7 +3,7 @@
 The template, warped to the visit's pixels and some more, is convolved with the matching kernel K
 of :mod:`processing.kernel` and subtracted. The noise of S - K*T has the power vS + vT R |K|^2, R
 being that of the template's own correlation; the filter phi, the root of its inverse, makes it
-white again and is folded into the PSF. All this runs over overlapping tiles in Fourier space.
+white again and is folded into the PSF. All this runs over cells in Fourier space (:mod:`processing.tiles`).
 DIA-01, DIA-08; design section 9; Alard & Lupton 1998; Reiss & Lupton 2016 (DMTN-021).
 """
 
@@ -15,11 +15,10 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from processing import kernel, smoothing, tiles
+from processing import kernel, masks, smoothing, tiles
 from processing.compiled import compiled
 from processing.exposure import UNUSABLE, Exposure, Mask
 from processing.kernel import Kernel, PsfRatio
-from processing.matching import spread
 from processing.psf import PsfModel, fwhm
 from processing.warp import filled, warp, white_noise
 from skyledger.errors import DataRejectedError
@@ -106,12 +105,14 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
             f"the visit's, the limit is {_WIDEST}; build one from sharper visits"
         )
     pixels = filled(visit.image, ~usable)
-    reference = filled(wide.image, (wide.mask & int(Mask.NO_DATA | Mask.BAD)) != 0)
+    reference = filled(wide.image, masks.flagged(wide.mask, int(Mask.NO_DATA | Mask.BAD)))
     sky_visit = _sky_of_visit(visit, usable)
     sky_template = _sky_of_template(warped, usable)
     smooth = smoothing.gaussian(pixels, sigma_visit)
-    x, y = _stars(smooth, np.sqrt(sky_visit), sigma_visit, usable)
-    noise = _with_photons(sky_visit, sky_template, 1.0, smooth, 1 / visit.electrons_per_unit, 0.005)
+    x, y = _stars(smooth, sky_visit, sigma_visit, usable)
+    noise = _with_photons(
+        sky_visit, sky_template, 1.0, smooth, 1 / visit.electrons_per_unit, 0.005, out=smooth
+    )
     stamp = int(np.clip(np.ceil(2.2 * _SIGMA_OF_FWHM * sigma_visit), 7, 16))
     psf = _psf(visit)
     assert warped.psf is not None  # noqa: S101 (checked on entry)
@@ -135,6 +136,7 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
     variance = _with_photons(
         sky_visit, sky_template, matching.sum**2, made.model,
         1 / visit.electrons_per_unit + matching.sum / template.electrons_per_unit, 0.0,
+        out=sky_template,
     )  # fmt: skip
     del sky_visit, sky_template
     blank = _blank(made.model, variance, good)
@@ -144,7 +146,8 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
     residual = _residual_fraction(made.image, variance, floor**2, made.model, good)
     _add_share(variance, made.model, residual)
     score, flux_err = tiles.likelihood(made.image, variance, good, made.psf)
-    score_sd = _spread(score[some][blank[some] & ~_changed(score, int(4 * sigma_visit))[some]])
+    changed = masks.around(score, 5, int(4 * sigma_visit))
+    score_sd = _spread(score[some][(blank & ~changed)[some]])
     if not _SCORE_SD[0] < score_sd < _SCORE_SD[1] or residual > _MAX_RESIDUAL:
         raise DataRejectedError(
             f"{name}: the subtraction failed: noise is {score_sd:.2f} times the predicted one "
@@ -281,8 +284,8 @@ def _sky_of_visit(visit: Exposure, usable: NDArray[np.bool_]) -> FloatImage:
     levels = np.full(counts, np.median(base(*_lattice(visit.shape))), np.float32)
     for i, row in enumerate(np.array_split(np.arange(ny), counts[0])):
         for j, column in enumerate(np.array_split(np.arange(nx), counts[1])):
-            found = base(slice(row[0], row[-1] + 1, 2), slice(column[0], column[-1] + 1, 2))
-            if found.size > 0.1 * row.size * column.size / 4:
+            found = base(slice(row[0], row[-1] + 1, 3), slice(column[0], column[-1] + 1, 3))
+            if found.size > 0.1 * row.size * column.size / 9:
                 levels[i, j] = np.median(found)
     out = np.empty(visit.shape, np.float32)
     _stretch(levels, out)
@@ -310,46 +313,41 @@ def _sky_of_template(template: Exposure, usable: NDArray[np.bool_]) -> FloatImag
 
     The depth of a template jumps where coverage ends.
     """
-    some = _lattice(template.shape)
+    some, per_unit = _lattice(template.shape), 1 / template.electrons_per_unit
+    seen = usable[some]
+    light = np.maximum(template.image[some][seen], 0)
+    middle = float(np.median(template.variance[some][seen] - per_unit * light))
     base = np.empty(template.shape, np.float32)
-    per_unit = 1 / template.electrons_per_unit
-    _without_photons(template.image, template.variance, per_unit, base)
-    middle = np.float32(np.median(base[some][usable[some]]))
-    np.copyto(base, middle, where=~usable)
+    _without_photons(template.image, template.variance, usable, per_unit, middle, base)
     base = smoothing.box(base, 2)
-    return np.asarray(np.maximum(base, np.float32(0.3) * middle, out=base))
+    return np.asarray(np.maximum(base, np.float32(0.3 * middle), out=base))
 
 
 @compiled
 def _without_photons(
-    image: FloatImage, variance: FloatImage, per_unit: float, out: FloatImage
-) -> None:
+    image: FloatImage, variance: FloatImage, usable: NDArray[np.bool_], per_unit: float,
+    elsewhere: float, out: FloatImage,
+) -> None:  # fmt: skip
+    p, other = np.float32(per_unit), np.float32(elsewhere)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            out[i, j] = variance[i, j] - max(image[i, j], np.float32(0)) * np.float32(per_unit)
-
-
-def _with_photons(
-    first: FloatImage, second: FloatImage, factor: float, light: FloatImage, per_unit: float,
-    share: float,
-) -> FloatImage:  # fmt: skip
-    """Variance of two skies, the second times a factor, of the light and of a share of it."""
-    out = np.empty(first.shape, np.float32)
-    _sum_variances(first, second, factor, light, per_unit, share, out)
-    return out
+            own = variance[i, j] - p * max(image[i, j], np.float32(0))
+            out[i, j] = own if usable[i, j] else other
 
 
 @compiled
-def _sum_variances(
+def _with_photons(
     first: FloatImage, second: FloatImage, factor: float, light: FloatImage, per_unit: float,
     share: float, out: FloatImage,
-) -> None:  # fmt: skip
+) -> FloatImage:  # fmt: skip
+    """Variance of two skies, the second times a factor, of the light and of a share of it."""
     f, p, s = np.float32(factor), np.float32(per_unit), np.float32(share)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             here = light[i, j]
             photons = p * max(here, np.float32(0)) + (s * here) ** 2
             out[i, j] = first[i, j] + f * second[i, j] + photons
+    return out
 
 
 @compiled
@@ -361,22 +359,18 @@ def _add_share(variance: FloatImage, light: FloatImage, share: float) -> None:
             variance[i, j] += (s * light[i, j]) ** 2
 
 
-def _changed(score: FloatImage, reach: int) -> NDArray[np.bool_]:
-    """Pixels near one whose score is beyond 5."""
-    return spread((np.abs(score) > 5).astype(np.int32), 1, reach) != 0
-
-
 def _stars(
-    smooth: FloatImage, sigma: FloatImage, width: float, usable: NDArray[np.bool_]
+    smooth: FloatImage, sky: FloatImage, width: float, usable: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Peaks of S/N 20 to 20,000 with no unusable pixel near, spread over the detector."""
+    """Peaks of S/N 20 to 20,000 with no unusable pixel near, spread over the detector.
+
+    ``smooth`` is the image after a Gaussian of ``width``, ``sky`` the variance before it.
+    """
     # Noise of an image smoothed by a Gaussian: 1 / (2 sqrt(pi) width) of the pixel's.
-    significance = smooth / sigma
-    significance *= np.float32(2 * np.sqrt(np.pi) * width)
-    reach = int(np.ceil(2 * width))
-    clean = spread((~usable).astype(np.int32), 1, reach) == 0
-    y, x = np.nonzero(_peaks(significance, clean, reach, 20.0, 20_000.0))
-    brightest = np.argsort(-significance[y, x])
+    factor = float(2 * np.sqrt(np.pi) * width)
+    y, x = _peaks(smooth, sky, usable, int(np.ceil(2 * width)), 20.0 / factor, 20_000.0 / factor)
+    significance = smooth[y, x] / np.sqrt(sky[y, x])
+    brightest = np.argsort(-significance)
     y, x = y[brightest], x[brightest]
     ny, nx = smooth.shape
     cell = (y * 8 // ny) * 8 + x * 8 // nx
@@ -387,36 +381,39 @@ def _stars(
 
 @compiled
 def _peaks(
-    image: FloatImage, clean: NDArray[np.bool_], reach: int, low: float, high: float
-) -> NDArray[np.bool_]:
-    """Pixels between two values that nothing within a box around them exceeds."""
+    image: FloatImage, variance: FloatImage, usable: NDArray[np.bool_], reach: int, low: float,
+    high: float,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
+    """Pixels between two S/N that nothing within a box around them exceeds, all usable there."""
     ny, nx = image.shape
-    out = np.zeros((ny, nx), np.bool_)
+    rows, columns = [], []
+    low2, high2 = np.float32(low * low), np.float32(high * high)
     for i in range(ny):
         for j in range(nx):
             value = image[i, j]
-            if value <= low or value >= high or not clean[i, j]:
+            square = value * value
+            if value <= 0 or square <= low2 * variance[i, j] or square >= high2 * variance[i, j]:
                 continue
             top = True
             for r in range(max(0, i - reach), min(ny, i + reach + 1)):
                 for c in range(max(0, j - reach), min(nx, j + reach + 1)):
-                    if image[r, c] > value:
+                    if image[r, c] > value or not usable[r, c]:
                         top = False
                         break
                 if not top:
                     break
-            out[i, j] = top
-    return out
+            if top:
+                rows.append(i)
+                columns.append(j)
+    return np.array(rows, np.int64), np.array(columns, np.int64)
 
 
 def _mask(visit: Exposure, template: Exposure, width: float) -> NDArray[np.int32]:
     """Mask of the difference: of both images, the template's spread by half a PSF."""
     carried = int(UNUSABLE | Mask.INTRP | Mask.INJECTED)
-    mask = visit.mask & carried
-    reach = int(np.ceil(1.5 * width))
     lost = int(Mask.BAD | Mask.SAT | Mask.CR | Mask.NO_DATA | Mask.EDGE | Mask.STREAK)
-    mask = mask | (spread(template.mask, lost, reach) & lost)
-    mask[_halo((mask & int(Mask.SAT)) != 0)] |= int(Mask.SAT)
+    mask = masks.merged(visit.mask, carried, template.mask, lost, int(np.ceil(1.5 * width)))
+    mask[_halo(masks.flagged(mask, int(Mask.SAT)))] |= int(Mask.SAT)
     for line in (mask[:_EDGE], mask[-_EDGE:], mask[:, :_EDGE], mask[:, -_EDGE:]):
         np.bitwise_or(line, np.int32(int(Mask.EDGE)), out=line)
     return mask
@@ -441,7 +438,7 @@ def _halo(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:
             slice(max(0, y.start - reach), min(ny, y.stop + reach)),
             slice(max(0, x.start - reach), min(nx, x.stop + reach)),
         )
-        out[box] |= spread((parts[box] == index).astype(np.int32), 1, reach) != 0
+        out[box] |= masks.spread((parts[box] == index).astype(np.int32), 1, reach) != 0
     return out
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from processing.compiled import compiled
 from processing.exposure import Psf
 from processing.kernel import spectrum
 from processing.psf import fwhm
@@ -88,33 +87,3 @@ class Matcher:
         light = np.abs(self._target) ** 2
         cost = float(np.sum(light * np.abs(self._kernel(stamp)) ** 2) / np.sum(light))
         return cost if fwhm(stamp) <= self._widest else _LAST * cost
-
-
-def spread(mask: NDArray[np.int32], bits: int, reach: int) -> NDArray[np.int32]:
-    """Copy of a mask whose ``bits`` extend over ``reach`` pixels around."""
-    out = mask.copy()
-    if reach > 0:
-        _spread(mask, bits, reach, out)
-    return out
-
-
-@compiled
-def _spread(mask: NDArray[np.int32], bits: int, reach: int, out: NDArray[np.int32]) -> None:
-    ny, nx = mask.shape
-    for i in range(ny):
-        for j in range(nx):
-            mine = mask[i, j] & bits
-            if mine == 0:
-                continue
-            # Pixels amid their like reach nothing that those at the border do not.
-            amid = (
-                0 < i < ny - 1
-                and 0 < j < nx - 1
-                and mine == mine & mask[i - 1, j] & mask[i + 1, j] & mask[i, j - 1] & mask[i, j + 1]
-            )
-            if amid:
-                continue
-            for r in range(max(0, i - reach), min(ny, i + reach + 1)):
-                for c in range(max(0, j - reach), min(nx, j + reach + 1)):
-                    if (r - i) * (r - i) + (c - j) * (c - j) <= reach * reach:
-                        out[r, c] |= mine

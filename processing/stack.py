@@ -15,7 +15,8 @@ from scipy.ndimage import gaussian_filter
 
 from processing.compiled import compiled
 from processing.exposure import Mask, Psf
-from processing.matching import Matcher, spread
+from processing.masks import spread
+from processing.matching import Matcher
 from processing.psf import fwhm
 from processing.warp import filled
 

@@ -167,7 +167,7 @@ def difference(
     Parameters
     ----------
     visit, visit_variance, template_variance : array, shape (ny, nx)
-        Variances are those of the sky, without sources.
+        Variances are those of the sky, without sources. The visit is overwritten.
     template : array, shape (ny + 2 m, nx + 2 m)
         On the pixels of the visit and ``m`` more on every side.
     noise : array, shape (n, n)
@@ -190,8 +190,7 @@ def difference(
         return stamp_of(here, small, kernel.reach)
 
     model = convolved(template, shape, kernel.reach, matching)
-    raw = np.empty(shape, np.float32)
-    _subtract(visit, model, *kernel.background_plane(), good, raw)
+    _subtract(visit, model, *kernel.background_plane(), good, visit)
     correlated = np.maximum(spectrum(noise, small).real, 0)
     levels = _levels(visit_variance, template_variance, good, list(power))
     stamps = {}
@@ -204,7 +203,7 @@ def difference(
         stamps[x, y] = stamp_of(spectrum(psf.image(x, y), small) * phi, small, psf.size // 2)
         return stamp_of(phi, small, kernel.reach)
 
-    image = convolved(raw, shape, kernel.reach, whitening)
+    image = convolved(visit, shape, kernel.reach, whitening)
     image[~good] = 0
     return Filtered(image, model, _polynomial(stamps, shape, psf.order))
 

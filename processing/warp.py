@@ -395,19 +395,19 @@ def _resample(
             # Most pixels: all neighbours are there and none is masked. A sum for each column of
             # taps lets all eight be formed at once.
             wx, wy = table[step_x[j]], table[step_y[j]]
-            a = b = c = d = e = f = g = h = np.float32(0)
+            t0 = t1 = t2 = t3 = t4 = t5 = t6 = t7 = np.float32(0)
             for k in range(_TAPS):
                 row, w = flat[start + k * nx : start + k * nx + _TAPS], wy[k]
-                a += w * row[0]
-                b += w * row[1]
-                c += w * row[2]
-                d += w * row[3]
-                e += w * row[4]
-                f += w * row[5]
-                g += w * row[6]
-                h += w * row[7]
-            total = (a * wx[0] + e * wx[4]) + (b * wx[1] + f * wx[5])
-            total += (c * wx[2] + g * wx[6]) + (d * wx[3] + h * wx[7])
+                t0 += w * row[0]
+                t1 += w * row[1]
+                t2 += w * row[2]
+                t3 += w * row[3]
+                t4 += w * row[4]
+                t5 += w * row[5]
+                t6 += w * row[6]
+                t7 += w * row[7]
+            total = (t0 * wx[0] + t4 * wx[4]) + (t1 * wx[1] + t5 * wx[5])
+            total += (t2 * wx[2] + t6 * wx[6]) + (t3 * wx[3] + t7 * wx[7])
             out[i, j] = total * area[j]
             nearest = variance[int(np.rint(y_of[j])), int(np.rint(x_of[j]))]
             out_variance[i, j] = nearest * area[j] * area[j]
