@@ -5,8 +5,9 @@ their signal-to-noise: that of the flux at the true position, under the true PSF
 lie anywhere, also on masked pixels. One is found if a DIASource (not a parent) with abs(S/N) >= 5
 and its sign lies within 2 pixels.
 
-``completeness.half``   S/N at which half are found: where the error function that fits best, all
-                        fakes below 10 taken, passes one half
+``completeness.half``   S/N at which half are found: where the error function that fits best passes
+                        one half; its height far above is the share of the fakes that do not lie on
+                        masked pixels
 ``completeness.snr5``   share found at 5: of that function
 ``completeness.snr6``   share found of those from 5.75 to 6.25
 ``completeness.snr8``   share found of those from 7.75 to 10
@@ -42,11 +43,12 @@ def recovered(scene: scenes.Scene, x: NDArray, y: NDArray, sign: NDArray) -> NDA
     return out
 
 
-def curve(snr: NDArray, found: NDArray[np.bool_]) -> tuple[float, float]:
-    """Centre and width of the error function that makes what was found most likely."""
+def curve(snr: NDArray, found: NDArray[np.bool_], top: float) -> tuple[float, float]:
+    """Centre and width of the likeliest error function, ``top`` high."""
 
     def cost(p: NDArray) -> float:
-        share = np.clip(norm.cdf((snr - p[0]) / np.exp(p[1])), 1e-3, 1 - 1e-3)
+        share = top * norm.cdf((snr - p[0]) / np.exp(p[1]))
+        share = np.clip(share, 1e-3, 1 - 1e-3)
         return float(-np.sum(np.log(np.where(found, share, 1 - share))))
 
     best = minimize(cost, [5.0, 0.0], method="Nelder-Mead").x
@@ -61,7 +63,7 @@ def main() -> None:
     options.add_argument("--scenes", type=int, default=8)
     options.add_argument("--fakes", type=int, default=150)
     chosen = options.parse_args()
-    snr, found, host, masked, seconds = [], [], [], [], []
+    snr, found, host, clear, masked, seconds = [], [], [], [], [], []
     scene = None
     for k in range(chosen.scenes):
         seed = 1000 * chosen.seed + k
@@ -80,19 +82,27 @@ def main() -> None:
         sign = np.sign(table["psFlux"].filled(0)[kept])
         found.append(recovered(scene, x, y, sign))
         host.append(scene.truth["kind"] == "host")
-    snr_, found_, host_ = (np.concatenate(part) for part in (snr, found, host))
+        at = (
+            np.clip(np.rint(scene.truth[axis]).astype(int), 0, size - 1)
+            for axis, size in zip("yx", scene.visit.shape, strict=True)
+        )
+        clear.append(made.exposure.usable()[tuple(at)])
+    snr_, found_, host_, clear_ = (np.concatenate(part) for part in (snr, found, host, clear))
     more = {
         "scenes": chosen.scenes,
         "size": chosen.size,
         "fakes": snr_.size,
         "masked": round(float(np.mean(masked)), 4),
+        "masked_fakes": round(float(1 - clear_.mean()), 4),
         "cpu_cold": round(seconds[0], 2),
         "cpu_warm": round(seconds[-1], 2),
     }
-    low = snr_ < 10
-    centre, width = curve(snr_[low], found_[low])
-    say("completeness.half", centre, "S/N", "4.7 to 5.0", width=round(width, 3), **more)
-    say("completeness.snr5", norm.cdf((5 - centre) / width), "fraction", "0.53 to 0.61", **more)
+    top = float(clear_.mean())
+    centre, width = curve(snr_, found_, top)
+    half = centre + width * norm.ppf(0.5 / top)
+    say("completeness.half", half, "S/N", "4.7 to 5.0", width=round(width, 3), **more)
+    at5 = top * norm.cdf((5 - centre) / width)
+    say("completeness.snr5", at5, "fraction", "0.53 to 0.61", **more)
     for name, lowest, highest, bar in (
         ("snr6", 5.75, 6.25, ">= 0.84"),
         ("snr8", 7.75, 10, ">= 0.99"),

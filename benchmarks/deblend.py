@@ -13,7 +13,6 @@ curve that tells points from exponential disks of half-light radii 0.5 to 1.2 FW
 Bars: both 0.9, bias 0.02, pulls 1.3, sum 0.01, alone 0.995, extendedness 0.98.
 """
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,12 +26,13 @@ from support.fakes import (
     BLANK,
     Field,
     beyond,
-    figure,
     filled,
     match,
+    options,
     plots_folder,
     width,
 )
+from support.figures import say
 
 from processing.dia import detect_and_measure
 from processing.difference import Difference
@@ -98,7 +98,7 @@ def pairs(field: Field, number: int, found: Pairs) -> None:
         total[both] += filled(t["psFlux"])
     found["truth"].append((total / (one[:, 2] + two[:, 2]))[both] - 1)
     light = np.array([_light(field, difference, a, b) for a, b in zip(one, two, strict=True)])
-    found["sum"].append((total / light)[both] - 1)
+    found["sum"].append(total[both] / light[both] - 1)
 
 
 def _light(field: Field, difference: Difference, one: Any, two: Any) -> float:
@@ -186,28 +186,23 @@ def draw(apart: Any, both: Any, folder: Path) -> None:
     edges = np.linspace(1, 3, 9)
     bins = np.digitize(apart, edges) - 1
     share = [both[bins == k].mean() for k in range(8)]
-    figure_, axis = plt.subplots(figsize=(5, 3.5))
+    chart, axis = plt.subplots(figsize=(5, 3.5))
     axis.plot((edges[1:] + edges[:-1]) / 2, share, "o-")
     axis.axhline(0.9, color="k", ls=":")
     axis.set(xlabel="distance [FWHM]", ylabel="both children found", ylim=(0, 1.05))
-    figure_.savefig(folder / "deblend.png", dpi=120, bbox_inches="tight")
+    chart.savefig(folder / "deblend.png", dpi=120, bbox_inches="tight")
 
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--size", type=int, default=1024)
-    parser.add_argument("--fields", type=int, default=2)
-    parser.add_argument("--plots")
-    options = parser.parse_args()
+    chosen = options(__doc__, fields=2)
     found: Pairs = {key: [] for key in (
         "clear", "both", "apart", "ratio", "negative", "flux", "x", "y", "bias", "truth", "sum"
     )}  # fmt: skip
     lone, split = 0, 0
     points, disks = [], []
-    for k in range(options.fields):
-        field = Field(2000 * options.seed + k, options.size, bright=3)
+    for k in range(chosen.fields):
+        field = Field(2000 * chosen.seed + k, chosen.size, bright=3)
         for number in range(2):
             pairs(field, number, found)
             n, with_children = alone(field, 10 + number)
@@ -217,26 +212,26 @@ def main() -> None:
         disks.append(high)
     got = {key: np.concatenate(values) for key, values in found.items()}
     told = {"n": len(got["both"]), "masked": float(1 - got["clear"].mean())}
-    figure("deblend.both", got["both"].mean(), "1", **told)
+    say("deblend.both", got["both"].mean(), "1", **told)
     for low, high in ((1, 1.3), (1.3, 1.6), (1.6, 2), (2, 3)):
-        chosen = (got["apart"] >= low) & (got["apart"] < high)
-        figure(
-            "deblend.both", got["both"][chosen].mean(), "1", n=int(chosen.sum()),
+        here = (got["apart"] >= low) & (got["apart"] < high)
+        say(
+            "deblend.both", got["both"][here].mean(), "1", n=int(here.sum()),
             distance=f"{low}-{high} FWHM",
-            equal=float(got["both"][chosen & (got["ratio"] < 2)].mean()),
-            negative=float(got["both"][chosen & got["negative"]].mean()),
+            equal=float(got["both"][here & (got["ratio"] < 2)].mean()),
+            negative=float(got["both"][here & got["negative"]].mean()),
         )  # fmt: skip
     for key in ("flux", "x", "y"):
-        figure(f"deblend.pull.{key}", width(got[key]), "1", n=len(got[key]),
+        say(f"deblend.pull.{key}", width(got[key]), "1", n=len(got[key]),
                median=float(np.nanmedian(got[key])), beyond3=beyond(got[key]))  # fmt: skip
     for name, key in (("bias", "bias"), ("sum", "sum"), ("sum_truth", "truth")):
         error = 1.25 * np.nanstd(got[key]) / np.sqrt(len(got[key]))
-        figure(f"deblend.{name}", np.nanmedian(got[key]), "1", error=float(error))
-    figure("deblend.alone", 1 - split / lone, "1", n=lone)
+        say(f"deblend.{name}", np.nanmedian(got[key]), "1", error=float(error))
+    say("deblend.alone", 1 - split / lone, "1", n=lone)
     low, high = np.concatenate(points), np.concatenate(disks)
-    figure("deblend.extendedness", area_under_curve(low, high), "1", points=len(low),
+    say("deblend.extendedness", area_under_curve(low, high), "1", points=len(low),
            disks=len(high))  # fmt: skip
-    draw(got["apart"], got["both"], plots_folder(options.plots))
+    draw(got["apart"], got["both"], plots_folder(chosen.plots))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Forced photometry: noise at blank positions, truth at known ones, and speed.
 
-On differences of simulated visits and templates of dithered, rotated visits (support.scenes).
+On differences of simulated visits and templates of dithered, rotated visits (support.fakes).
 forced.sd: standard deviation of flux over error at 5,000 positions without light, and apart beside
 bright galaxies (within 5 arcsec of galaxies of r < 21.5) and where the difference's template is of
 several depths (all of it here); with ``median`` and ``beyond3``. forced.bias: mean of flux minus
@@ -11,10 +11,10 @@ the whole table (difference and visit image, flags, times); forced.fits: point-s
 and position. ``cold`` is the first call of the process, which loads or compiles the kernels.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from scipy import ndimage
 
 sys.path.append(str(Path(__file__).parent))
 
-from support import scenes
-from support.fakes import BLANK, Field, beyond, figure, filled, plots_folder
+from support.fakes import BLANK, Field, beyond, filled, options, plots_folder
+from support.figures import say
+from support.shots import GAIN, SKY
+from support.sky import SCALE
 
 from processing.forced import force
 from processing.psf_core import fit_points, forced_flux, spline_psf
@@ -36,14 +38,14 @@ def blank(field: Field, number: int, n: int) -> dict[str, Any]:
     rng = np.random.default_rng([field.seed, 9, number])
     shot = field.visit(number, np.zeros((0, 3)))
     difference = field.difference(shot)
-    light = ndimage.maximum_filter(shot.light, 7) * scenes.GAIN < 0.05 * np.sqrt(scenes.SKY)
+    light = ndimage.maximum_filter(shot.light, 7) * GAIN < 0.05 * np.sqrt(SKY)
     usable = ndimage.binary_erosion(difference.exposure.usable(), iterations=12)
     sky = field.sky.galaxies[field.sky.galaxies[:, 2] > 10 ** (-0.4 * (21.5 - 31.4))]
     gx, gy = field.wcs.all_world2pix(sky[:, 0], sky[:, 1], 0)
     beside = np.zeros(field.shape, bool)
     on = (gx > 0) & (gx < field.size - 1) & (gy > 0) & (gy < field.size - 1)
     beside[np.rint(gy[on]).astype(int), np.rint(gx[on]).astype(int)] = True
-    near = ndimage.distance_transform_edt(~beside) < 5 / scenes.SCALE
+    near = ndimage.distance_transform_edt(~beside) < 5 / SCALE
     found = {}
     for name, chosen in (("blank", light & usable & ~near), ("galaxies", near & usable)):
         rows, columns = np.nonzero(chosen)
@@ -107,20 +109,16 @@ def speed(field: Field, number: int) -> None:
         ),
     ):  # fmt: skip
         rates = timed(work, count)
-        figure(f"forced.{name}", rates["value"], "1/s", cold=rates["cold"], n=count, **told)
+        say(f"forced.{name}", rates["value"], "1/s", cold=rates["cold"], n=count, **told)
 
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--size", type=int, default=1024)
-    parser.add_argument("--plots")
-    options = parser.parse_args()
-    field = Field(3000 * options.seed, options.size, bright=3)
+    chosen = options(__doc__, fields=1)
+    fields = [Field(3000 * chosen.seed + k, chosen.size, bright=3) for k in range(chosen.fields)]
     found: dict[str, list[Any]] = {"blank": [], "galaxies": []}
     snr, pull = [], []
-    for number in range(2):
+    for field, number in product(fields, range(2)):
         for name, values in blank(field, number, 2500).items():
             found[name].append(values)
         size, values = known(field, 10 + number)
@@ -129,26 +127,26 @@ def main() -> None:
     got = {name: np.concatenate(values) for name, values in found.items()}
     for name, values in got.items():
         seen = values[np.isfinite(values)]
-        figure("forced.sd", np.std(seen), "1", where=name, n=len(seen),
+        say("forced.sd", np.std(seen), "1", where=name, n=len(seen),
                median=float(np.median(seen)), beyond3=beyond(seen))  # fmt: skip
     size, values = np.concatenate(snr), np.concatenate(pull)
     for low, high in ((-12, -5), (-5, 0), (0, 5), (5, 12)):
-        chosen = values[(size >= low) & (size < high) & np.isfinite(values)]
-        figure("forced.bias", np.mean(chosen), "sigma", snr=f"{low} to {high}", n=len(chosen),
-               error=float(np.std(chosen) / np.sqrt(len(chosen))),
-               sd=float(np.std(chosen)))  # fmt: skip
-    speed(field, 20)
+        here = values[(size >= low) & (size < high) & np.isfinite(values)]
+        say("forced.bias", np.mean(here), "sigma", snr=f"{low} to {high}", n=len(here),
+               error=float(np.std(here) / np.sqrt(len(here))),
+               sd=float(np.std(here)))  # fmt: skip
+    speed(fields[0], 20)
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 (after the choice of what draws)
 
-    figure_, axis = plt.subplots(figsize=(5, 3.5))
+    chart, axis = plt.subplots(figsize=(5, 3.5))
     edges = np.linspace(-5, 5, 51)
     for name, values in got.items():
         axis.hist(values, edges, density=True, histtype="step", label=name)
     axis.plot(edges, np.exp(-0.5 * edges**2) / np.sqrt(2 * np.pi), "k:", label="normal")
     axis.set(xlabel="forced flux over its error")
     axis.legend()
-    figure_.savefig(plots_folder(options.plots) / "forced.png", dpi=120, bbox_inches="tight")
+    chart.savefig(plots_folder(chosen.plots) / "forced.png", dpi=120, bbox_inches="tight")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """What the noise alone makes, and how much is masked.
 
 Scenes without transients (`support/scenes.py`). On pixels without light, by the truth, the maxima
-of the score above nu, and its minima below -nu, are counted and compared with the density of peaks
-of a Gaussian field (Rice 1945; Adler 1981) whose correlation is that of the true PSF:
-(2 pi)^-1.5 lambda nu exp(-nu^2 / 2) a pixel, lambda the curvature of the correlation at its top.
+of the score above nu, and its minima below -nu, are counted as detection counts them, with their
+height between the pixels, and compared with the density of peaks of a Gaussian field (Rice 1945;
+Adler 1981) whose correlation is that of the true PSF: (2 pi)^-1.5 lambda nu exp(-nu^2 / 2) a pixel,
+lambda the curvature of the correlation at its top.
 
 ``noise.rate``       peaks above 3.5 over the expected ones, a line for each sign
 ``noise.step``       how many times fewer peaks there are above nu than above nu - 0.5, over what
@@ -17,10 +18,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
 from processing.dia import detect_and_measure
 from processing.difference import subtract
+from processing.footprints import find_peaks
 
 sys.path.append(str(Path(__file__).parent))
 from support import scenes
@@ -62,10 +63,9 @@ def main() -> None:
         masked += int((~good).sum())
         pixels += good.size
         blank = good & scene.blank
+        _, _, height = find_peaks(made.score, blank, LOWEST)
         for s, sign in enumerate((1, -1)):
-            top = made.score * sign
-            top = (top == ndimage.maximum_filter(top, size=3)) & blank
-            found[s] += [(sign * made.score[top] >= level).sum() for level in levels]
+            found[s] += [(sign * height >= level).sum() for level in levels]
         expected += [blank.sum() * density(scene, level) for level in levels]
         table = detect_and_measure(made, scene.visit, scene.snap_difference)
         unmatched += int((np.abs(table["snr"].filled(0)) >= 6).sum())

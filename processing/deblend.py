@@ -56,12 +56,12 @@ def find_sources(
     sources: list[Source] = []
     for footprint in find_footprints(score, plane.usable, stamp, threshold):
         local = score[footprint.box]
-        mask[footprint.box] |= np.where(
-            footprint.inside & (local >= threshold), int(Mask.DETECTED), 0
-        )
-        mask[footprint.box] |= np.where(
-            footprint.inside & (local <= -threshold), int(Mask.DETECTED_NEGATIVE), 0
-        )
+        for plane_of_sign, sign in ((Mask.DETECTED, 1), (Mask.DETECTED_NEGATIVE, -1)):
+            strong = footprint.inside & (sign * local >= threshold)
+            mask[footprint.box] |= np.where(strong, int(plane_of_sign), 0)
+        for peak in footprint.peaks:  # perhaps between pixels that are all below the threshold
+            bit = Mask.DETECTED if peak.score > 0 else Mask.DETECTED_NEGATIVE
+            mask[peak.y, peak.x] |= int(bit)
         family = _family(footprint, plane, len(sources))
         if family[0].flags & flag("NOT_DEBLENDED"):
             mask[footprint.box] |= np.where(footprint.inside, int(Mask.NOT_DEBLENDED), 0)

@@ -3,7 +3,8 @@
 The template, warped to the visit's pixels and some more, is convolved with the matching kernel K
 of :mod:`processing.kernel` and subtracted. The noise of S - K*T has the power vS + vT R |K|^2, R
 being that of the template's own correlation; the filter phi, the root of its inverse, makes it
-white again and is folded into the PSF. All this runs over cells in Fourier space (:mod:`processing.tiles`).
+white again and is folded into the PSF. All this runs over cells in Fourier space
+(:mod:`processing.tiles`).
 DIA-01, DIA-08; design section 9; Alard & Lupton 1998; Reiss & Lupton 2016 (DMTN-021).
 """
 
@@ -32,6 +33,8 @@ _MAX_RESIDUAL = 0.25  # of a star's light left, pixel by pixel, in the differenc
 _SCORE_SD = (0.6, 1.6)  # measured noise over predicted
 _KERNEL_SUM = (0.5, 2.0)  # both images are calibrated: the flux ratio is near 1
 _WIDEST = 2.0  # template FWHM over the visit's
+_SAME_STAR = 0.3  # least ratio of the light of a star in both images
+_BLOCK = 4  # pixels: the sky that is left is looked for on sums of blocks
 
 
 @dataclass
@@ -109,7 +112,7 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
     sky_visit = _sky_of_visit(visit, usable)
     sky_template = _sky_of_template(warped, usable)
     smooth = smoothing.gaussian(pixels, sigma_visit)
-    x, y = _stars(smooth, sky_visit, sigma_visit, usable)
+    x, y = _stars(smooth, reference, sky_visit, sigma_visit, usable)
     noise = _with_photons(
         sky_visit, sky_template, 1.0, smooth, 1 / visit.electrons_per_unit, 0.005, out=smooth
     )
@@ -140,7 +143,9 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
     )  # fmt: skip
     del sky_visit, sky_template
     blank = _blank(made.model, variance, good)
-    np.subtract(made.image, _sky_left(made.image, blank), out=made.image, where=good)
+    sky = _sky_left(made.image, variance, blank)
+    np.subtract(made.image, sky, out=made.image, where=good)
+    del sky
     some = _lattice(visit.shape)
     floor = _spread((made.image[some] / np.sqrt(variance[some]))[blank[some]])
     residual = _residual_fraction(made.image, variance, floor**2, made.model, good)
@@ -360,15 +365,28 @@ def _add_share(variance: FloatImage, light: FloatImage, share: float) -> None:
 
 
 def _stars(
-    smooth: FloatImage, sky: FloatImage, width: float, usable: NDArray[np.bool_]
+    smooth: FloatImage,
+    template: FloatImage,
+    sky: FloatImage,
+    width: float,
+    usable: NDArray[np.bool_],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Peaks of S/N 20 to 20,000 with no unusable pixel near, spread over the detector.
 
-    ``smooth`` is the image after a Gaussian of ``width``, ``sky`` the variance before it.
+    ``smooth`` is the image after a Gaussian of ``width``, ``sky`` the variance before it. What the
+    ``template``, with its margin, does not show is not a star but something new.
     """
     # Noise of an image smoothed by a Gaussian: 1 / (2 sqrt(pi) width) of the pixel's.
     factor = float(2 * np.sqrt(np.pi) * width)
-    y, x = _peaks(smooth, sky, usable, int(np.ceil(2 * width)), 20.0 / factor, 20_000.0 / factor)
+    reach = int(np.ceil(2 * width))
+    y, x = _peaks(smooth, sky, usable, reach, 20.0 / factor, 20_000.0 / factor)
+    near = np.arange(-reach, reach + 1)
+    rows, columns = y[:, None, None] + near[:, None], x[:, None, None] + near
+    ratio = template[rows + _MARGIN, columns + _MARGIN].sum(axis=(1, 2)) / smooth[
+        np.clip(rows, 0, smooth.shape[0] - 1), np.clip(columns, 0, smooth.shape[1] - 1)
+    ].sum(axis=(1, 2))
+    same = (ratio > _SAME_STAR) & (ratio < 1 / _SAME_STAR)
+    y, x = y[same], x[same]
     significance = smooth[y, x] / np.sqrt(sky[y, x])
     brightest = np.argsort(-significance)
     y, x = y[brightest], x[brightest]
@@ -413,18 +431,19 @@ def _mask(visit: Exposure, template: Exposure, width: float) -> NDArray[np.int32
     carried = int(UNUSABLE | Mask.INTRP | Mask.INJECTED)
     lost = int(Mask.BAD | Mask.SAT | Mask.CR | Mask.NO_DATA | Mask.EDGE | Mask.STREAK)
     mask = masks.merged(visit.mask, carried, template.mask, lost, int(np.ceil(1.5 * width)))
-    mask[_halo(masks.flagged(mask, int(Mask.SAT)))] |= int(Mask.SAT)
+    mask[_halo(masks.flagged(mask, int(Mask.SAT)), width)] |= int(Mask.SAT)
     for line in (mask[:_EDGE], mask[-_EDGE:], mask[:, :_EDGE], mask[:, -_EDGE:]):
         np.bitwise_or(line, np.int32(int(Mask.EDGE)), out=line)
     return mask
 
 
-def _halo(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _halo(saturated: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
     """Surroundings of saturated stars where the PSF's wings are too bright to subtract.
 
     The reach is 2 pixels and four radii of the core, the radius being that of the largest circle
     in it, so that a bled column does not count as a large star. On real frames (SDSS, r) 57 of 79
-    detections lay within that reach of five stars.
+    detections lay within that reach of five stars. It is at least 2.5 FWHM beyond the core: there
+    the kernels, whose sigma is about ``width`` [pixel], spread the light that the core lost.
     """
     parts, _ = ndimage.label(saturated)
     out = saturated.copy()
@@ -432,7 +451,8 @@ def _halo(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:
     for index, cut in enumerate(ndimage.find_objects(parts), start=1):
         core = np.pad(parts[cut] == index, 1)
         radius = float(ndimage.distance_transform_edt(core).max())
-        reach = min(60, int(np.ceil(2 + 4 * radius)))
+        least = radius + 2.5 * _SIGMA_OF_FWHM * width
+        reach = min(60, int(np.ceil(max(2 + 4 * radius, least))))
         y, x = cut
         box = (
             slice(max(0, y.start - reach), min(ny, y.stop + reach)),
@@ -480,32 +500,52 @@ def _fainter(
             out[i, j] = good[i, j] and faint
 
 
-def _level(values: NDArray[np.floating[Any]]) -> float:
-    """Mean without what is off by 4 sigma; the median of counts lies below their mean."""
-    off = np.abs(values - np.median(values[::3]))
-    return float(np.mean(values[off < 4 * 1.4826 * np.median(off[::3])]))
-
-
-def _sky_left(image: FloatImage, blank: NDArray[np.bool_]) -> FloatImage:
+def _sky_left(image: FloatImage, variance: FloatImage, blank: NDArray[np.bool_]) -> FloatImage:
     """Plane of what sky is left, shape (ny, nx).
 
-    The kernel's stamps lie on stars, whose wings outside of them pass for sky.
+    The kernel's stamps lie on stars, whose wings outside of them pass for sky. What changed has
+    wings too: blocks where something is, and those around them, do not count.
     """
     ny, nx = image.shape
-    points = []
-    for row in np.array_split(np.arange(ny), 6):
-        for column in np.array_split(np.arange(nx), 6):
-            cut = slice(row[0], row[-1] + 1), slice(column[0], column[-1] + 1)
-            if blank[cut].sum() > 100:
-                points.append((row.mean(), column.mean(), _level(image[cut][blank[cut]])))
-    if len(points) < 12:
-        level = np.median(image[blank]) if blank.any() else 0.0
-        return np.full(image.shape, level, np.float32)
-    y, x, level = np.array(points).T
-    design = np.stack([np.ones(len(y)), x / nx, y / ny], axis=1)
-    a, b, c = np.linalg.lstsq(design, level, rcond=None)[0]
-    across = (a + b * np.arange(nx) / nx).astype(np.float32)
-    return np.asarray(across + (c * np.arange(ny)[:, None] / ny).astype(np.float32))
+    sums = np.zeros((3, ny // _BLOCK, nx // _BLOCK), np.float32)
+    _sum_blocks(image, variance, blank, sums)
+    count, light, noise = sums
+    known = count > 0
+    y, x = (np.arange(n) * _BLOCK / size for n, size in zip(count.shape, (ny, nx), strict=True))
+    quiet, sky = known, np.zeros(3)
+    for _ in range(2):
+        points = []
+        for row in np.array_split(np.arange(y.size), 6):
+            for column in np.array_split(np.arange(x.size), 6):
+                cut = np.ix_(row, column)
+                number = count[cut][quiet[cut]].sum()
+                if number > 100:
+                    level = light[cut][quiet[cut]].sum() / number
+                    points.append((1.0, x[column].mean(), y[row].mean(), level))
+        if len(points) < 12:
+            level = np.median(image[blank]) if blank.any() else 0.0
+            return np.full(image.shape, level, np.float32)
+        design = np.array(points)
+        sky = np.linalg.lstsq(design[:, :3], design[:, 3], rcond=None)[0]
+        plane = sky[0] + sky[1] * x + sky[2] * y[:, None]
+        size = np.abs(light - plane * count) / np.sqrt(np.where(known, noise, 1))
+        quiet = known & ~masks.around(size, 4, 3) & ~masks.around(size, 30, 8)
+    across = (sky[0] + sky[1] * np.arange(nx) / nx).astype(np.float32)
+    return np.asarray(across + (sky[2] * np.arange(ny)[:, None] / ny).astype(np.float32))
+
+
+@compiled
+def _sum_blocks(
+    image: FloatImage, variance: FloatImage, blank: NDArray[np.bool_], out: FloatImage
+) -> None:
+    """Sum number, light and variance of the blank pixels of blocks; a part of a block is none."""
+    for i in range(out.shape[1] * _BLOCK):
+        for j in range(out.shape[2] * _BLOCK):
+            if blank[i, j]:
+                r, c = i // _BLOCK, j // _BLOCK
+                out[0, r, c] += np.float32(1)
+                out[1, r, c] += image[i, j]
+                out[2, r, c] += variance[i, j]
 
 
 def _residual_fraction(

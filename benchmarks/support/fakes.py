@@ -1,11 +1,11 @@
 """Sources added to simulated visits, and what the figures of measurement need around them.
 
-The sky, the PSF and the noise are those of :mod:`support.scenes`; more bright stars are added,
+The sky, the PSF and the noise are those of :mod:`support.shots`; more bright stars are added,
 since few fall on a small detector. Visits are brought to the flux scale of their PSF's stars, as
 the zero point of a calibrated visit is: what is judged is the difference, not the calibration.
 """
 
-import json
+import argparse
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from functools import cached_property
@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
-from support import scenes
+from support.shots import GAIN, Shot, shoot
+from support.sky import DECL, RA, SCALE, make_sky, make_wcs
+from support.true_psf import TruePsf, random_psf
 
 from processing import coadd
 from processing.difference import Difference, subtract
@@ -42,21 +44,21 @@ class Field:
     def __post_init__(self) -> None:
         rng = np.random.default_rng([self.seed, 1])
         wide = int(1.25 * self.size)
-        width = (1.45 * wide + 100) * scenes.SCALE / 3600
-        area = (width * 3600 / scenes.SCALE / 1024) ** 2
-        self.sky = scenes.make_sky(rng, round(300 * area), round(500 * area), width)
+        width = (1.45 * wide + 100) * SCALE / 3600
+        area = (width * 3600 / SCALE / 1024) ** 2
+        self.sky = make_sky(rng, round(300 * area), round(500 * area), width)
         n = round(self.bright * area)
         stars = np.column_stack(
             [
-                rng.uniform(scenes.RA - width / 2, scenes.RA + width / 2, n),
-                rng.uniform(scenes.DECL - width / 2, scenes.DECL + width / 2, n),
+                rng.uniform(RA - width / 2, RA + width / 2, n),
+                rng.uniform(DECL - width / 2, DECL + width / 2, n),
                 _BRIGHT * 10 ** (0.4 * rng.uniform(0, 1, n)),
             ]
         )
         self.sky = replace(self.sky, stars=np.concatenate([self.sky.stars, stars]))
         self.shape = (self.size, self.size)
-        self.wcs = scenes.make_wcs(self.shape)
-        self.psf = scenes.random_psf(rng, float(rng.uniform(3.4, 4.8)), self.shape)
+        self.wcs = make_wcs(self.shape)
+        self.psf = random_psf(rng, float(rng.uniform(3.4, 4.8)), self.shape)
         self.random = rng
 
     @cached_property
@@ -67,30 +69,31 @@ class Field:
         for k in range(self.inputs):
             turn, fwhm = float(rng.uniform(0, 360)), float(rng.uniform(3.2, 5.2))
             dx, dy = rng.uniform(-self.size / 12, self.size / 12, 2)
-            wcs = scenes.make_wcs((wide, wide), turn, float(dx), float(dy))
-            psf = scenes.random_psf(rng, fwhm, (wide, wide))
-            shot = scenes.shoot(
+            wcs = make_wcs((wide, wide), turn, float(dx), float(dy))
+            psf = random_psf(rng, fwhm, (wide, wide))
+            shot = shoot(
                 rng, 100 + k, wcs, psf, self.sky.points, mid_tai=60700.0 + 5 * k, rotation=turn,
                 effects=("wcs",), is_template=True,
             )  # fmt: skip
-            exposures.append(self._calibrated(shot.exposure, wcs))
+            exposures.append(self._calibrated(shot.exposure, psf))
         return coadd.build_template(exposures)
 
     @cached_property
-    def quiet(self) -> scenes.Shot:
+    def quiet(self) -> Shot:
         """A visit without fakes and its truth: variance and static light."""
-        return scenes.shoot(
+        return shoot(
             np.random.default_rng(0), 1, self.wcs, self.psf, self.sky.points, psf_from="true"
         )
 
-    def visit(self, number: int, fakes: FloatArray, *, moon: bool = False) -> scenes.Shot:
+    def visit(self, number: int, fakes: FloatArray, *, moon: bool = False) -> Shot:
         """Take a visit with ``fakes`` (n, 3): x, y [pixel], flux [nJy]."""
-        shot = scenes.shoot(
+        shot = shoot(
             np.random.default_rng([self.seed, 2, number]), 1 + number, self.wcs, self.psf,
             self.sky.points, fakes, effects=("wcs", "moon") if moon else ("wcs",), psf_from="true",
         )  # fmt: skip
         # Measured where there are no fakes: hundreds of trails would pass for stars.
-        exposure = self._calibrated(replace(shot.exposure, psf=self._measured(moon).psf), self.wcs)
+        exposure = replace(shot.exposure, psf=self._measured(moon).psf)
+        exposure = self._calibrated(exposure, self.psf)
         scale = shot.exposure.electrons_per_unit / exposure.electrons_per_unit
         snaps = _scaled(shot.snap_difference, 1 / scale)
         return replace(shot, exposure=exposure, snap_difference=snaps)
@@ -98,37 +101,32 @@ class Field:
     def _measured(self, moon: bool) -> Exposure:
         """Visit without fakes under the same sky, with its PSF measured."""
         if moon not in self._without:
-            self._without[moon] = scenes.shoot(
+            self._without[moon] = shoot(
                 np.random.default_rng([self.seed, 5, int(moon)]), 1, self.wcs, self.psf,
                 self.sky.points, effects=("wcs", "moon") if moon else ("wcs",),
             ).exposure  # fmt: skip
         return self._without[moon]
 
-    def difference(self, shot: scenes.Shot) -> Difference:
+    def difference(self, shot: Shot) -> Difference:
         """Difference of a visit and the template."""
         return subtract(shot.exposure, self.template)
 
-    def _calibrated(self, exposure: Exposure, wcs: Any) -> Exposure:
-        """Bring PSF fluxes of lone stars to the true ones, in the median."""
+    def _calibrated(self, exposure: Exposure, psf: TruePsf) -> Exposure:
+        """Bring PSF fluxes of lone stars to the true ones: an exact zero point."""
         assert exposure.psf is not None
         ny, nx = exposure.shape
-        stars, all_points = self.sky.stars, self.sky.points
-        x, y = wcs.all_world2pix(stars[:, 0], stars[:, 1], 0)
-        keep = (x > 30) & (x < nx - 30) & (y > 30) & (y < ny - 30)
-        keep &= (stars[:, 2] > 2e4) & (stars[:, 2] < 3e5)
-        px, py = wcs.all_world2pix(all_points[:, 0], all_points[:, 1], 0)
-        for k in np.flatnonzero(keep):
-            near = np.hypot(px - x[k], py - y[k]) < 15
-            keep[k] = all_points[near, 2].sum() < 1.002 * stars[k, 2]
-        usable = exposure.usable()
-        sky = float(np.median(exposure.variance[usable]))
+        x, y = (a.ravel() for a in np.meshgrid(np.linspace(0.1, 0.9, 5), np.linspace(0.1, 0.9, 5)))
+        x, y = x * nx + 0.3, y * ny - 0.2
+        flux = np.full(x.size, 1e4)
+        light = np.zeros(exposure.shape)
+        psf.draw(light, x, y, flux)
         fits = fit_points(
-            exposure.image, np.full(exposure.shape, sky, np.float32), usable,
-            spline_psf(exposure.psf, exposure.shape), x[keep], y[keep],
+            light, np.ones(exposure.shape, np.float32), np.ones(exposure.shape, bool),
+            spline_psf(exposure.psf, exposure.shape), x, y,
             np.inf,  # pixels weigh as they do for faint sources
         )  # fmt: skip
-        ratio = (fits.flux / stars[keep, 2])[fits.converged]
-        return _scaled(exposure, 1 / float(np.median(ratio)))
+        gain = exposure.electrons_per_unit / GAIN  # its error is undone too
+        return _scaled(exposure, gain / float(np.median(fits.flux / flux)))
 
     def places(
         self, rng: np.random.Generator, n: int, kind: int, apart: float, taken: FloatArray
@@ -151,9 +149,7 @@ class Field:
                 place = rng.uniform(_MARGIN, self.size - _MARGIN, 2)
             else:
                 k = rng.integers(len(x))
-                radius = (
-                    abs(rng.normal(0, 2)) if kind == HOST else rng.uniform(5, 10 / scenes.SCALE)
-                )
+                radius = abs(rng.normal(0, 2)) if kind == HOST else rng.uniform(5, 10 / SCALE)
                 turn = rng.uniform(0, 2 * np.pi)
                 place = np.array([x[k] + radius * np.cos(turn), y[k] + radius * np.sin(turn)])
             if place.min() < _MARGIN or place.max() > self.size - _MARGIN:
@@ -210,10 +206,14 @@ def beyond(values: FloatArray, limit: float = 3.0) -> float:
     return float(np.mean(np.abs(seen) > limit))
 
 
-def figure(name: str, value: float, unit: str, **more: Any) -> None:
-    """Print one figure as a line of JSON."""
-    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in more.items()}
-    print(json.dumps({"name": name, "value": round(float(value), 4), "unit": unit, **rounded}))
+def options(description: str | None, fields: int) -> argparse.Namespace:
+    """Read the command line: seed, size of a field, number of fields, folder for plots."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--fields", type=int, default=fields)
+    parser.add_argument("--plots")
+    return parser.parse_args()
 
 
 def plots_folder(argument: str | None) -> Path:

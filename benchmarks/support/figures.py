@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 
-def say(name: str, value: float, unit: str, bar: str, **more: Any) -> None:
+def say(name: str, value: float, unit: str, bar: str | None = None, **more: Any) -> None:
     """Print a figure beside what it is measured against."""
     line = {"name": name, "value": round(float(value), 5), "unit": unit, "ratio": None}
-    print(json.dumps({**line, "against": bar, **more}), flush=True)
+    told = {key: round(item, 5) if isinstance(item, float) else item for key, item in more.items()}
+    print(json.dumps({**line, "against": bar, **told}), flush=True)
 
 
 def cpu(work: Callable[[], Any]) -> tuple[Any, float]:

@@ -13,6 +13,7 @@ from processing.psf_core import forced_flux, spline_psf
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 from support import scenes
+from support.true_psf import TruePsf
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_the_psf_of_a_template_does_not_depend_on_how_many_visits_cover_a_place(
 def test_the_noise_of_a_template_is_correlated_as_it_says(scene):
     template = scene.template()
     light = np.zeros(template.shape)
-    psf = scenes.TruePsf(5.0, template.shape, np.eye(6)[0], np.zeros(6), np.zeros(6))
+    psf = TruePsf(5.0, template.shape, np.eye(6)[0], np.zeros(6), np.zeros(6))
     x, y = template.wcs.all_world2pix(*scene.sky.points[:, :2].T, 0)
     psf.draw(light, x, y, scene.sky.points[:, 2])
     blank = template.usable() & (light < 1) & np.isfinite(template.variance)
