@@ -5,7 +5,8 @@ of :mod:`processing.kernel` and subtracted. The noise of S - K*T has the power v
 being that of the template's own correlation; the filter phi, the root of its inverse, makes it
 white again and is folded into the PSF. All this runs over cells in Fourier space
 (:mod:`processing.tiles`).
-DIA-01, DIA-08; design section 9; Alard & Lupton 1998; Reiss & Lupton 2016 (DMTN-021).
+DIA-01, DIA-08; design section 9; Alard & Lupton 1998;
+Reiss & Lupton 2016 (DMTN-021).
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from processing import kernel, masks, smoothing, tiles
+from processing import kernel, levels, masks, smoothing, tiles
 from processing.compiled import compiled
 from processing.exposure import UNUSABLE, Exposure, Mask
 from processing.kernel import Kernel, PsfRatio
@@ -34,7 +35,6 @@ _SCORE_SD = (0.6, 1.6)  # measured noise over predicted
 _KERNEL_SUM = (0.5, 2.0)  # both images are calibrated: the flux ratio is near 1
 _WIDEST = 2.0  # template FWHM over the visit's
 _SAME_STAR = 0.3  # least ratio of the light of a star in both images
-_BLOCK = 4  # pixels: the sky that is left is looked for on sums of blocks
 
 
 @dataclass
@@ -109,11 +109,11 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
         )
     pixels = filled(visit.image, ~usable)
     reference = filled(wide.image, masks.flagged(wide.mask, int(Mask.NO_DATA | Mask.BAD)))
-    sky_visit = _sky_of_visit(visit, usable)
-    sky_template = _sky_of_template(warped, usable)
-    smooth = smoothing.gaussian(pixels, sigma_visit)
+    sky_visit = levels.sky_of_visit(visit, usable)
+    sky_template, spare = levels.sky_of_template(warped, usable)
+    smooth = smoothing.gaussian(pixels, sigma_visit, out=spare)
     x, y = _stars(smooth, reference, sky_visit, sigma_visit, usable)
-    noise = _with_photons(
+    noise = levels.with_photons(
         sky_visit, sky_template, 1.0, smooth, 1 / visit.electrons_per_unit, 0.005, out=smooth
     )
     stamp = int(np.clip(np.ceil(2.2 * _SIGMA_OF_FWHM * sigma_visit), 7, 16))
@@ -128,7 +128,7 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
             f"{name}: visit and template differ by a factor {matching.sum:.2f} in flux, allowed "
             f"are {_KERNEL_SUM}; check the zero points of both"
         )
-    del smooth, noise
+    del smooth, noise, spare
     mask = _mask(visit, warped, sigma_visit)
     good = usable & ((mask & int(UNUSABLE)) == 0)
     correlation = white_noise() if wide.noise is None else wide.noise
@@ -136,23 +136,21 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
         pixels, reference, sky_visit, sky_template, correlation, good, psf, matching
     )
     del pixels, reference
-    variance = _with_photons(
+    variance = levels.with_photons(
         sky_visit, sky_template, matching.sum**2, made.model,
         1 / visit.electrons_per_unit + matching.sum / template.electrons_per_unit, 0.0,
         out=sky_template,
     )  # fmt: skip
+    blank = levels.blank_pixels(smoothing.gaussian(made.model, 2, out=sky_visit), variance, good)
     del sky_visit, sky_template
-    blank = _blank(made.model, variance, good)
-    sky = _sky_left(made.image, variance, blank)
-    np.subtract(made.image, sky, out=made.image, where=good)
-    del sky
-    some = _lattice(visit.shape)
-    floor = _spread((made.image[some] / np.sqrt(variance[some]))[blank[some]])
-    residual = _residual_fraction(made.image, variance, floor**2, made.model, good)
-    _add_share(variance, made.model, residual)
+    levels.subtract_sky(made.image, variance, blank, good)
+    some = levels.lattice(visit.shape)
+    floor = levels.spread_of((made.image[some] / np.sqrt(variance[some]))[blank[some]])
+    residual = levels.residual_fraction(made.image, variance, floor**2, made.model, good)
+    levels.add_share(variance, made.model, residual)
     score, flux_err = tiles.likelihood(made.image, variance, good, made.psf)
     changed = masks.around(score, 5, int(4 * sigma_visit))
-    score_sd = _spread(score[some][(blank & ~changed)[some]])
+    score_sd = levels.spread_of(score[some][(blank & ~changed)[some]])
     if not _SCORE_SD[0] < score_sd < _SCORE_SD[1] or residual > _MAX_RESIDUAL:
         raise DataRejectedError(
             f"{name}: the subtraction failed: noise is {score_sd:.2f} times the predicted one "
@@ -166,7 +164,7 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
     quality: dict[str, Any] = {
         "kernelSum": matching.sum,
         "scoreSd": score_sd,
-        **_noise_summary(flux_err, variance, good),
+        **levels.noise_summary(flux_err, variance, good),
         "nStamps": matching.n_stamps,
         "nCandidates": matching.n_candidates,
         "kernelChi2": matching.chi2,
@@ -266,104 +264,6 @@ def _usable(
     return first, both
 
 
-def _lattice(shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Every pixel of a small image; of a large one about a million, for medians and the like."""
-    step = max(1, round(max(shape) / 1024))
-    return slice(step // 2, None, step), slice(step // 2, None, step)
-
-
-def _sky_of_visit(visit: Exposure, usable: NDArray[np.bool_]) -> FloatImage:
-    """Variance without the photons of sources, shape (ny, nx).
-
-    A smooth map of block medians, which does not depend on how the variance plane was made.
-    """
-
-    def base(rows: slice, columns: slice) -> NDArray[np.float32]:
-        seen = usable[rows, columns]
-        light = np.maximum(visit.image[rows, columns][seen], 0)
-        return np.asarray(visit.variance[rows, columns][seen] - light / visit.electrons_per_unit)
-
-    ny, nx = visit.shape
-    size = 128
-    counts = max(1, round(ny / size)), max(1, round(nx / size))
-    levels = np.full(counts, np.median(base(*_lattice(visit.shape))), np.float32)
-    for i, row in enumerate(np.array_split(np.arange(ny), counts[0])):
-        for j, column in enumerate(np.array_split(np.arange(nx), counts[1])):
-            found = base(slice(row[0], row[-1] + 1, 3), slice(column[0], column[-1] + 1, 3))
-            if found.size > 0.1 * row.size * column.size / 9:
-                levels[i, j] = np.median(found)
-    out = np.empty(visit.shape, np.float32)
-    _stretch(levels, out)
-    return out
-
-
-@compiled
-def _stretch(levels: NDArray[np.float32], out: FloatImage) -> None:
-    """Interpolate the values of blocks linearly; beyond the outer middles they stay as they are."""
-    ny, nx = out.shape
-    rows, columns = levels.shape
-    for i in range(ny):
-        s = min(max((i + 0.5) * rows / ny - 0.5, 0.0), rows - 1.0)
-        r = min(int(s), max(0, rows - 2))
-        t = np.float32(s - r)
-        line = levels[r] + t * (levels[min(r + 1, rows - 1)] - levels[r])
-        for j in range(nx):
-            u = min(max((j + 0.5) * columns / nx - 0.5, 0.0), columns - 1.0)
-            c = min(int(u), max(0, columns - 2))
-            out[i, j] = line[c] + np.float32(u - c) * (line[min(c + 1, columns - 1)] - line[c])
-
-
-def _sky_of_template(template: Exposure, usable: NDArray[np.bool_]) -> FloatImage:
-    """Variance without the photons of sources, of the pixels themselves; shape (ny, nx).
-
-    The depth of a template jumps where coverage ends.
-    """
-    some, per_unit = _lattice(template.shape), 1 / template.electrons_per_unit
-    seen = usable[some]
-    light = np.maximum(template.image[some][seen], 0)
-    middle = float(np.median(template.variance[some][seen] - per_unit * light))
-    base = np.empty(template.shape, np.float32)
-    _without_photons(template.image, template.variance, usable, per_unit, middle, base)
-    base = smoothing.box(base, 2)
-    return np.asarray(np.maximum(base, np.float32(0.3 * middle), out=base))
-
-
-@compiled
-def _without_photons(
-    image: FloatImage, variance: FloatImage, usable: NDArray[np.bool_], per_unit: float,
-    elsewhere: float, out: FloatImage,
-) -> None:  # fmt: skip
-    p, other = np.float32(per_unit), np.float32(elsewhere)
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            own = variance[i, j] - p * max(image[i, j], np.float32(0))
-            out[i, j] = own if usable[i, j] else other
-
-
-@compiled
-def _with_photons(
-    first: FloatImage, second: FloatImage, factor: float, light: FloatImage, per_unit: float,
-    share: float, out: FloatImage,
-) -> FloatImage:  # fmt: skip
-    """Variance of two skies, the second times a factor, of the light and of a share of it."""
-    f, p, s = np.float32(factor), np.float32(per_unit), np.float32(share)
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            here = light[i, j]
-            photons = p * max(here, np.float32(0)) + (s * here) ** 2
-            out[i, j] = first[i, j] + f * second[i, j] + photons
-    return out
-
-
-@compiled
-def _add_share(variance: FloatImage, light: FloatImage, share: float) -> None:
-    """Add the square of a share of the light."""
-    s = np.float32(share)
-    for i in range(variance.shape[0]):
-        for j in range(variance.shape[1]):
-            variance[i, j] += (s * light[i, j]) ** 2
-
-
 def _stars(
     smooth: FloatImage,
     template: FloatImage,
@@ -460,136 +360,3 @@ def _halo(saturated: NDArray[np.bool_], width: float) -> NDArray[np.bool_]:
         )
         out[box] |= masks.spread((parts[box] == index).astype(np.int32), 1, reach) != 0
     return out
-
-
-def _spread(values: NDArray[np.floating[Any]]) -> float:
-    """Robust standard deviation about the median, from up to some hundred thousand values."""
-    if values.size == 0:
-        return float("nan")
-    values = values.ravel()[:: max(1, values.size // 300_000)]
-    return float(1.4826 * np.median(np.abs(values - np.median(values))))
-
-
-def _blank(model: FloatImage, variance: FloatImage, good: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Usable pixels where the template shows next to nothing; in crowded fields the emptiest."""
-    smooth = smoothing.gaussian(model, 2)
-    some = _lattice(model.shape)
-    depth = (smooth[some] / np.sqrt(variance[some]))[good[some]]
-    if depth.size == 0:
-        return good
-    # The template's own noise must not decide: a cut within it would select quiet pixels.
-    negative = depth[depth < 0]
-    noise = 1.4826 * float(np.median(-negative)) if negative.size else 0.0
-    limit = max(0.2 + 4 * noise, float(np.quantile(depth, 0.2)))
-    out = np.empty(good.shape, np.bool_)
-    _fainter(smooth, variance, good, limit, out)
-    return out
-
-
-@compiled
-def _fainter(
-    light: FloatImage, variance: FloatImage, good: NDArray[np.bool_], limit: float,
-    out: NDArray[np.bool_],
-) -> None:  # fmt: skip
-    """Good pixels whose light is less than ``limit`` standard deviations (not negative)."""
-    squared = np.float32(limit**2)
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            value = light[i, j]
-            faint = value < 0 or value * value < squared * variance[i, j]
-            out[i, j] = good[i, j] and faint
-
-
-def _sky_left(image: FloatImage, variance: FloatImage, blank: NDArray[np.bool_]) -> FloatImage:
-    """Plane of what sky is left, shape (ny, nx).
-
-    The kernel's stamps lie on stars, whose wings outside of them pass for sky. What changed has
-    wings too: blocks where something is, and those around them, do not count.
-    """
-    ny, nx = image.shape
-    sums = np.zeros((3, ny // _BLOCK, nx // _BLOCK), np.float32)
-    _sum_blocks(image, variance, blank, sums)
-    count, light, noise = sums
-    known = count > 0
-    y, x = (np.arange(n) * _BLOCK / size for n, size in zip(count.shape, (ny, nx), strict=True))
-    quiet, sky = known, np.zeros(3)
-    for _ in range(2):
-        points = []
-        for row in np.array_split(np.arange(y.size), 6):
-            for column in np.array_split(np.arange(x.size), 6):
-                cut = np.ix_(row, column)
-                number = count[cut][quiet[cut]].sum()
-                if number > 100:
-                    level = light[cut][quiet[cut]].sum() / number
-                    points.append((1.0, x[column].mean(), y[row].mean(), level))
-        if len(points) < 12:
-            level = np.median(image[blank]) if blank.any() else 0.0
-            return np.full(image.shape, level, np.float32)
-        design = np.array(points)
-        sky = np.linalg.lstsq(design[:, :3], design[:, 3], rcond=None)[0]
-        plane = sky[0] + sky[1] * x + sky[2] * y[:, None]
-        size = np.abs(light - plane * count) / np.sqrt(np.where(known, noise, 1))
-        quiet = known & ~masks.around(size, 4, 3) & ~masks.around(size, 30, 8)
-    across = (sky[0] + sky[1] * np.arange(nx) / nx).astype(np.float32)
-    return np.asarray(across + (sky[2] * np.arange(ny)[:, None] / ny).astype(np.float32))
-
-
-@compiled
-def _sum_blocks(
-    image: FloatImage, variance: FloatImage, blank: NDArray[np.bool_], out: FloatImage
-) -> None:
-    """Sum number, light and variance of the blank pixels of blocks; a part of a block is none."""
-    for i in range(out.shape[1] * _BLOCK):
-        for j in range(out.shape[2] * _BLOCK):
-            if blank[i, j]:
-                r, c = i // _BLOCK, j // _BLOCK
-                out[0, r, c] += np.float32(1)
-                out[1, r, c] += image[i, j]
-                out[2, r, c] += variance[i, j]
-
-
-def _residual_fraction(
-    image: FloatImage,
-    variance: FloatImage,
-    factor: float,
-    model: FloatImage,
-    good: NDArray[np.bool_],
-) -> float:
-    """Share f of the light for which residuals of stars are factor var + (f light)^2 wide."""
-    faint = np.empty(good.shape, np.bool_)
-    _fainter(model, variance, good, 10 * float(np.sqrt(factor)), faint)
-    bright = good & ~faint
-    if bright.sum() < 50:
-        return 0.0
-    d, v, m = image[bright], variance[bright] * np.float32(factor), model[bright]
-    low, high = 0.0, 1.0
-    if _spread(d / np.sqrt(v)) <= 1:
-        return 0.0
-    for _ in range(20):
-        middle = (low + high) / 2
-        if _spread(d / np.sqrt(v + (middle * m) ** 2)) > 1:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def _noise_summary(
-    flux_err: FloatImage, variance: FloatImage, good: NDArray[np.bool_]
-) -> dict[str, Any]:
-    """Noise over the usable positions: medians of the whole and of an 8 x 8 grid."""
-    some = _lattice(flux_err.shape)
-    flux_err, variance = flux_err[some], variance[some]
-    seen = good[some] & np.isfinite(flux_err)
-    grid = np.full(64, np.nan)
-    rows, columns = (np.array_split(np.arange(n), 8) for n in flux_err.shape)
-    for i, row in enumerate(rows):
-        for j, column in enumerate(columns):
-            cut = slice(row[0], row[-1] + 1), slice(column[0], column[-1] + 1)
-            if seen[cut].any():
-                grid[8 * i + j] = np.median(flux_err[cut][seen[cut]])
-    return {
-        "diffNoise": float(np.median(flux_err[seen])),
-        "diffNoiseGrid": grid.tolist(),
-        "diffPixelSigma": float(np.sqrt(np.median(variance[seen]))),
-    }

@@ -9,23 +9,24 @@ FloatImage = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
 
 
-def gaussian(image: FloatImage, sigma: float, truncate: float = 3.0) -> FloatImage:
+def gaussian(image: FloatImage, sigma: float, out: FloatImage | None = None) -> FloatImage:
     """Image, shape (ny, nx), convolved with a Gaussian of ``sigma`` [pixel].
 
-    It is cut off at ``truncate`` sigma; beyond the border the image goes on as its last pixel.
+    It is cut off at three sigma; beyond the border the image goes on as its last pixel. The result
+    is in ``out``, if that is given.
     """
-    x = np.arange(int(truncate * sigma + 0.5) + 1)
-    return _smoothed(image, np.exp(-0.5 * (x / sigma) ** 2))
+    x = np.arange(int(3 * sigma + 0.5) + 1)
+    return _smoothed(image, np.exp(-0.5 * (x / sigma) ** 2), out)
 
 
 def box(image: FloatImage, reach: int) -> FloatImage:
     """Mean of the pixels at most ``reach`` rows and columns away, shape (ny, nx)."""
-    return _smoothed(image, np.ones(reach + 1))
+    return _smoothed(image, np.ones(reach + 1), None)
 
 
-def _smoothed(image: FloatImage, half: FloatArray) -> FloatImage:
+def _smoothed(image: FloatImage, half: FloatArray, out: FloatImage | None) -> FloatImage:
     weights = (half / (2 * half.sum() - half[0])).astype(np.float32)
-    out = np.empty(image.shape, np.float32)
+    out = np.empty(image.shape, np.float32) if out is None else out
     _separable(image, weights, out)
     return out
 

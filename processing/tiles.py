@@ -19,8 +19,9 @@ from processing.psf import PsfModel, normalisation, terms
 
 FloatImage = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
-_CELLS = 10  # along the longer side of a detector
-_CELL = (96, 440)  # pixels of a cell's side, at least and at most
+_FILTERS = 10  # cells along the longer side of a detector, for filters
+_SCORES = 6  # and for scores
+_SMALLEST = 96  # pixels of a cell's side, at least
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class Cell:
 
 
 class Cells:
-    """Cells of nearly equal size over an image of ``shape`` (ny, nx).
+    """Cells of nearly equal size over an image of ``shape`` (ny, nx), ``count`` on the longer side.
 
     ``y``, ``x`` [pixel] are the lines between them, borders included, at the pixels' edges: their
     crossings are the corners.
     """
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        side = min(max(max(shape) / _CELLS, _CELL[0]), _CELL[1])
+    def __init__(self, shape: tuple[int, int], count: int) -> None:
+        side = max(max(shape) / count, _SMALLEST)
         counts = [max(1, int(np.ceil(n / side))) for n in shape]
         self._edges = [
             np.linspace(0, n, count + 1).round().astype(int)
@@ -80,7 +81,7 @@ def convolved(
     -------
     array, shape (ny, nx)
     """
-    cells = Cells(shape)
+    cells = Cells(shape, _FILTERS)
     size = fft.next_fast_len(cells.longest + 2 * reach, real=True)
     margin = (image.shape[0] - shape[0]) // 2
     out = np.empty(shape, np.float32)
@@ -228,7 +229,7 @@ def _levels(
     places: list[tuple[float, float]],
 ) -> dict[tuple[float, float], tuple[float, float]]:
     """Variances of both skies around places: medians of good pixels, else of the whole."""
-    reach = Cells((visit.shape[0], visit.shape[1])).longest // 2
+    reach = Cells((visit.shape[0], visit.shape[1]), _FILTERS).longest // 2
     whole = _median(visit), _median(template)
     out = {}
     for x, y in places:
@@ -255,7 +256,7 @@ def likelihood(
     the score of a point source depends on an error of P in second order only.
     """
     shape = (image.shape[0], image.shape[1])
-    cells = Cells(shape)
+    cells = Cells(shape, _SCORES)
     half = psf.size // 2
     size = fft.next_fast_len(cells.longest + 2 * half, real=True)
     windows = np.empty((2, size, size), np.float32)
@@ -298,15 +299,15 @@ def _weigh(
 def _significance(
     sums: FloatImage, first: int, good: NDArray[np.bool_], score: FloatImage, error: FloatImage
 ) -> None:
-    ny, nx = good.shape
-    for i in range(ny):
-        for j in range(nx):
-            down = sums[1, first + i, first + j]
-            if good[i, j] and down > 0:
-                root = np.sqrt(down)
-                score[i, j], error[i, j] = sums[0, first + i, first + j] / root, 1 / root
-            else:
-                score[i, j], error[i, j] = 0, np.inf
+    one, nothing, infinite = np.float32(1), np.float32(0), np.float32(np.inf)
+    for i in range(good.shape[0]):
+        up, down = sums[0, first + i, first:], sums[1, first + i, first:]
+        seen, here, width = good[i], score[i], error[i]
+        for j in range(seen.size):
+            known = seen[j] & (down[j] > nothing)
+            root = np.sqrt(down[j] if known else one)
+            here[j] = up[j] / root if known else nothing
+            width[j] = one / root if known else infinite
 
 
 def stamp_of(transform: NDArray[Any], size: int, half: int) -> FloatArray:
