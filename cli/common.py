@@ -1,6 +1,7 @@
 """What several commands share: their options, and a database that fits the software."""
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterator
 from typing import Annotated
@@ -9,6 +10,7 @@ import psycopg2.extensions
 import typer
 
 from skyledger.database import connection, schema
+from skyledger.errors import DataRejectedError
 
 Database = Annotated[
     str, typer.Option(help="Database, with an instant if wanted: prompt@2026-01-01T04:00:00.")
@@ -42,3 +44,16 @@ def archive(*, reader: bool = False) -> Iterator[psycopg2.extensions.connection]
         schema.check(opened)
         opened.rollback()
         yield opened
+
+
+@contextlib.contextmanager
+def no_worker_lost() -> Iterator[None]:
+    """Say what to do if a worker process was killed meanwhile."""
+    workers = importlib.import_module("ingest.workers")  # of no use to most commands
+    try:
+        yield
+    except workers.lost() as error:
+        raise DataRejectedError(
+            "a worker was killed (out of memory?); nothing is lost, run the same command again, "
+            "with fewer --workers"
+        ) from error

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.common import WORKERS, Scheduler, Workers, archive
+from cli.common import WORKERS, Scheduler, Workers, archive, no_worker_lost
 from cli.process import Bars
 from ingest import image_cache, precovery
-from ingest.workers import lost, worker_pool
+from ingest.workers import worker_pool
 from skyledger import settings
 from skyledger.database import heartbeat
 from skyledger.errors import DataRejectedError
@@ -49,16 +49,10 @@ def precover(
 ) -> None:
     """Measure new DIAObjects on the images of the days before; `process` does so at its end."""
     console = Console()
-    try:
-        with archive() as opened:
-            bars = Bars(console)
-            with bars.progress, heartbeat.beating(), worker_pool(workers, scheduler) as pool:
-                done = precovery.precover(opened, pool, run=run, progress=bars)
-    except lost() as error:
-        raise DataRejectedError(
-            "a worker was killed (out of memory?); nothing is lost, run the same command again, "
-            "with fewer --workers"
-        ) from error
+    with no_worker_lost(), archive() as opened:
+        bars = Bars(console)
+        with bars.progress, heartbeat.beating(), worker_pool(workers, scheduler) as pool:
+            done = precovery.precover(opened, pool, run=run, progress=bars)
     if done.busy:
         console.print("another session is at it; nothing was done here")
         return

@@ -20,6 +20,7 @@ COMMANDS = {
     "simulate": "cli.simulate",
     "process": "cli.process",
     "images": "cli.images",
+    "masters": "cli.masters",
     "inject": "cli.inject",
     "judge": "cli.judge",
     "reference": "cli.reference",
@@ -35,6 +36,7 @@ COMMANDS = {
 GROUPS = {
     "cli.db": "db",
     "cli.images": "images",
+    "cli.masters": "masters",
     "cli.reference": "reference",
     "cli.plot": "plot",
     "cli.people": "people",

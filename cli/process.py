@@ -73,6 +73,8 @@ def report(outcome: runs.Outcome, console: Console) -> None:
     table.add_row("visits", str(published))
     if skipped:
         table.add_row("visits published before", str(skipped))
+    if outcome.certified.made:
+        table.add_row("master calibration files", str(len(outcome.certified.made)))
     table.add_row("templates", str(len(outcome.templates)))
     for name, number in totals.items():
         table.add_row(name, str(number))
@@ -87,6 +89,8 @@ def report(outcome: runs.Outcome, console: Console) -> None:
         )
     for path, reason in outcome.refused:
         console.print(f"refused {path.name}: {reason}", style="yellow", markup=False)
+    for folder, reason in outcome.certified.failed:
+        console.print(f"no masters of {folder}: {reason}", style="red", markup=False)
     for band, reason in outcome.without_template:
         console.print(f"no template in {band}: {reason}", style="red", markup=False)
     for visit_id, detector, reason in outcome.failures:
@@ -110,6 +114,7 @@ def process(
     outcome = process_folder(directory, instrument, run, workers, console, scheduler)
     report(outcome, console)
     bad = len(outcome.failures) + len(outcome.refused) + len(outcome.without_template)
+    bad += len(outcome.certified.failed)
     if outcome.bugs:
         raise SkyledgerError(
             f"{outcome.bugs} frames met a programming error; their visits are marked failed. "

@@ -5,7 +5,8 @@ instrument was observed ``SKYLEDGER_IMAGE_DAYS`` after it, so that an object fou
 measured on them, and for as long as the precovery of a visit that needs them waits. Time is that of
 the observations: an archive that is read in late, or rests for a while, loses nothing. Visits of
 template seasons are kept: templates are made of them. Nothing but files is removed; the rows stay
-as they were published, and the same frames make the same images again.
+as they were published, and the same frames make the same images again. Sources and masters stay:
+releases load the ones, later visits need the others.
 """
 
 from collections.abc import Iterator
@@ -44,16 +45,25 @@ class Usage:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*.fits") if path.is_file())
+    return (path for path in folder.rglob("*.*") if path.is_file())
+
+
+def _kind(path: Path) -> str:
+    if path.parent.name in {"templates", "masters"}:
+        return path.parent.name
+    endings = {"-difference.fits": "difference", "-sources.parquet": "sources"}
+    return next((kind for ending, kind in endings.items() if path.name.endswith(ending)), "visit")
 
 
 def usage() -> dict[str, Usage]:
-    """Measure the disk use: of ``visit`` images, ``difference`` images and ``templates``."""
-    found = {kind: Usage(0, 0) for kind in ("visit", "difference", "templates")}
+    """Measure the disk use: ``visit`` and ``difference`` images, their ``sources``, and the rest.
+
+    The rest are ``templates`` and ``masters``.
+    """
+    kinds = ("visit", "difference", "sources", "templates", "masters")
+    found = {kind: Usage(0, 0) for kind in kinds}
     for path in _files(products.root()):
-        kind = "templates" if path.parent.name == "templates" else "visit"
-        if path.name.endswith("-difference.fits"):
-            kind = "difference"
+        kind = _kind(path)
         found[kind] += Usage(1, path.stat().st_size)
     return found
 

@@ -4,8 +4,9 @@ Every outcome is a value: measurements, or the reason why there are none.
 """
 
 import os
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,9 +26,13 @@ from processing import (
     forced,
     inject,
     instrument,
+    masters,
     reference,
     single_visit,
+    source_files,
+    sources,
 )
+from processing.calibration_frames import CalibrationFrames, DetectorCalibration, Series
 from processing.exposure import Exposure
 from processing.reader import Frame
 from skyledger import products
@@ -45,6 +50,8 @@ class Job:
     instrument: str
     templates: tuple[Registered, ...] = ()  # of the frame's band
     below_threshold: bool = False  # measure detections below the threshold, too
+    master: str | None = None  # file of certified masters; None: those of the data set's frames
+    refused: str | None = None  # why the frame cannot be measured at all
 
 
 @dataclass(frozen=True)
@@ -60,14 +67,32 @@ class Measured:
 
 
 @lru_cache(maxsize=4)
-def _context(directory: Path, name: str) -> tuple[Any, Any, Any]:
-    """Instrument, calibration frames and reference stars of a data set: read once a worker."""
+def _context(directory: Path, name: str) -> tuple[Any, Any]:
+    """Instrument and reference stars of a data set: read once a worker."""
     used = instrument.load(name)
-    return (
-        used,
-        calibration_frames.build(directory, used),
-        reference.read(directory, used),
-    )
+    return used, reference.read(directory, used)
+
+
+@lru_cache(maxsize=4)
+def _made(directory: Path, used: instrument.Instrument) -> CalibrationFrames:
+    """Masters of a data set's own frames, made in memory."""
+    return calibration_frames.build(directory, used)
+
+
+@lru_cache(maxsize=4)
+def _masters(path: Path) -> DetectorCalibration:
+    return masters.read(path)
+
+
+def make_masters(
+    series: Series, detector: int, name: str, frames: dict[str, str], path: str
+) -> list[masters.Master]:
+    """Make the masters of a detector and write them among the products."""
+    made = calibration_frames.make(series, detector, instrument.load(name))
+    listed = masters.describe(made, series)
+    size = made.bias.nbytes * (len(listed) + 3)
+    _write(path, lambda target: masters.write(made, listed, series, frames, target), size)
+    return listed
 
 
 @lru_cache(maxsize=8)
@@ -76,8 +101,15 @@ def _template(path: Path) -> Exposure:
 
 
 def _calibrate(job: Job) -> single_visit.SingleVisit:
-    used, calibration, stars = _context(job.directory, job.instrument)
-    return single_visit.process(job.frame, used, calibration, stars)
+    if job.refused is not None:
+        raise DataRejectedError(job.refused)
+    used, stars = _context(job.directory, job.instrument)
+    if job.master is None:
+        return single_visit.process(job.frame, used, _made(job.directory, used), stars)
+    held = {job.frame.visit.detector: _masters(products.root() / job.master)}
+    single = single_visit.process(job.frame, used, CalibrationFrames(held), stars)
+    single.exposure.quality["masterPath"] = job.master
+    return single
 
 
 def _choose(job: Job, pvi: Exposure) -> Registered:
@@ -98,16 +130,35 @@ def _choose(job: Job, pvi: Exposure) -> Registered:
 
 
 def _keep(image: Exposure, path: str) -> None:
-    """Write an image among the products; no room for it is a reason, not a bug."""
+    """Write an image among the products."""
+    _write(path, lambda target: fits.write(image, target), image.image.nbytes * 3)
+
+
+def _write(path: str, write: Callable[[Path], None], size: int) -> None:
+    """Write a product of about ``size`` bytes; no room for it is a reason, not a bug."""
     try:
-        fits.write(image, products.for_writing(path))
+        write(products.for_writing(path))
     except OSError as error:
         # What numpy could not write whole has no number.
         reason = os.strerror(error.errno) if error.errno else f"no more room ({error})"
         raise DataRejectedError(
             f"{products.root() / path} cannot be written: {reason}. Make room for images of "
-            f"{image.image.nbytes * 3 // 2**20 + 1} MB there, then run the same command again"
+            f"{size // 2**20 + 1} MB there, then run the same command again"
         ) from error
+
+
+def _find_sources(single: single_visit.SingleVisit) -> dict[str, Any]:
+    """Write the Sources of a visit image, and tell where they are, how many, and their cost."""
+    begin = time.process_time()
+    visit = single.exposure.visit
+    table = sources.find_and_measure(single.exposure, single.sky)
+    path = products.source_path(visit.instrument, visit.visit_id, visit.ccd_visit_id)
+    _write(path, lambda target: source_files.write(table, visit, target), 1000 * len(table))
+    return {
+        "sourcePath": path,
+        "nSources": len(table),
+        "sourceTime": time.process_time() - begin,
+    }
 
 
 def _search(
@@ -116,13 +167,13 @@ def _search(
     """Subtract the template and measure what is left."""
     template = _choose(job, pvi)
     subtracted = difference.subtract(pvi, _template(products.root() / template.path))
-    sources = dia.detect_and_measure(
+    found = dia.detect_and_measure(
         subtracted,
         pvi,
         single.snap_difference,
         sub_threshold_fraction=1.0 if job.below_threshold else 0.0,
     )
-    return template, subtracted, sources
+    return template, subtracted, found
 
 
 @dataclass(frozen=True)
@@ -155,16 +206,17 @@ def inject_and_measure(job: Job, number: int, seed: int) -> Injected:
 
 
 def measure(job: Job) -> Measured:
-    """Process one frame to DIASources; writes the PVI and the difference image."""
+    """Process one frame to DIASources; writes the PVI, its Sources and the difference image."""
     visit = job.frame.visit
     try:
         single = _calibrate(job)
         pvi = single.exposure
-        kept = {"pviPath": products.pvi_path(visit.instrument, visit.visit_id, visit.ccd_visit_id)}
+        kept = _find_sources(single)  # before the PVI is written: its mask shows them
+        kept["pviPath"] = products.pvi_path(visit.instrument, visit.visit_id, visit.ccd_visit_id)
         _keep(pvi, kept["pviPath"])
         if visit.is_template:
             return Measured(job.frame, rows.ccd_visit(job.frame, pvi, kept), rows.detector(pvi))
-        template, subtracted, sources = _search(job, single, pvi)
+        template, subtracted, found = _search(job, single, pvi)
         kept["differencePath"] = products.difference_path(
             visit.instrument, visit.visit_id, visit.ccd_visit_id
         )
@@ -176,13 +228,13 @@ def measure(job: Job) -> Measured:
             | subtracted.exposure.quality
             | {
                 "templateId": template.template_id,
-                "nDiaSources": len(sources),
-                "nSpurious": int(np.sum(sources["spuriousness"].filled(0) > SPURIOUS)),
+                "nDiaSources": len(found),
+                "nSpurious": int(np.sum(found["spuriousness"].filled(0) > SPURIOUS)),
                 "nNoisePeaks": rows.noise_peaks(subtracted, dia.THRESHOLD),
                 "usableMask": rows.usable_mask(subtracted.exposure),
             },
         )
-        return Measured(job.frame, described, rows.detector(pvi), sources)
+        return Measured(job.frame, described, rows.detector(pvi), found)
     except DataRejectedError as error:
         return Measured(job.frame, reason=str(error))
     except Exception:  # noqa: BLE001 - one broken visit must not stop the night; it is reported

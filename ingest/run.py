@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg2
 
-from ingest import image_cache, measure, precovery, templates
+from ingest import image_cache, masters, measure, precovery, templates
 from ingest.measure import Job, Measured
 from ingest.publish import Published, publish_visit
 from ingest.workers import at_once, lost, worker_pool
@@ -41,6 +41,7 @@ class Outcome:
     visits: list[Published] = field(default_factory=list)
     templates: list[dict[str, Any]] = field(default_factory=list)
     refused: list[tuple[Path, str]] = field(default_factory=list)  # unreadable files
+    certified: masters.Outcome = field(default_factory=masters.Outcome)
     without_template: list[tuple[str, str]] = field(default_factory=list)  # (band, reason)
     precovered: precovery.Precovered = field(default_factory=precovery.Precovered)
     evicted: image_cache.Usage = field(default_factory=lambda: image_cache.Usage(0, 0))
@@ -65,6 +66,7 @@ class _Night:
         self.connection, self.directory, self.used, self.run = connection, directory, used, run
         self.workers = workers
         self.outcome = Outcome()
+        self.masters: list[masters.Certified] = []
         with connection.cursor() as cursor:
             cursor.execute("SELECT EXISTS (SELECT FROM ledger.subthresholdrule WHERE isinforce)")
             self.below_threshold = cursor.fetchone()[0]
@@ -74,8 +76,25 @@ class _Night:
         connection.commit()
 
     def job(self, frame: Frame, found: tuple[templates.Registered, ...] = ()) -> Job:
-        """Make the job of a frame, with the templates that may serve it."""
-        return Job(frame, self.directory, self.used.name, found, self.below_threshold)
+        """Make the job of a frame, with its masters and the templates that may serve it."""
+        path = refused = None
+        if self.used.reader is None:
+            try:
+                path = masters.choose(self.masters, frame.visit).path
+            except DataRejectedError as error:
+                refused = " ".join([str(error), *(why for _, why in self.outcome.certified.failed)])
+        return Job(
+            frame, self.directory, self.used.name, found, self.below_threshold, path, refused
+        )
+
+    def certify_masters(self, pool: Executor, progress: Progress) -> None:
+        """Make masters of new calibration frames; all that are certified can be used then."""
+        self.outcome.certified = masters.certify(
+            self.connection, pool, self.directory, self.used, self.provenance, progress=progress
+        )
+        with self.connection.cursor() as cursor:
+            self.masters = masters.current(cursor, self.used.name)
+        self.connection.commit()
 
     def published_before(self, frames: Sequence[Frame]) -> set[tuple[int, int]]:
         with self.connection.cursor() as cursor:
@@ -244,6 +263,7 @@ def process_directory(
     try:
         with worker_pool(workers, scheduler) as pool:
             night.workers = at_once(pool, workers)
+            night.certify_masters(pool, progress)
             season = [night.job(f) for f in todo if f.visit.is_template]
             night.publish(pool, _by_visit(season), "template visits", progress)
             night.make_templates(pool, progress)

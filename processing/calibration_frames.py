@@ -22,6 +22,7 @@ _CLIP = 4.0  # standard deviations beyond which a value is left out of a mean
 _MIN_FLAT = 1000.0  # electrons
 _EARLY = 7.0  # days before its first frame from which a series holds
 _MIN_FRAMES = 3  # fewer cannot tell a cosmic ray from the truth
+_OPTIONAL = ("linearity", "spots")
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,22 @@ class CalibrationFrames:
             ) from None
 
 
+@dataclass(frozen=True)
+class Series:
+    """Calibration frames of one folder, and the times [MJD TAI] for which their masters hold."""
+
+    folder: Path
+    begin: float
+    end: float
+    detectors: tuple[int, ...]
+    files: dict[str, list[Path]]  # by kind: bias, dark, linearity, spots, flat-BAND, fringe-BAND
+
+    def of_bands(self, kind: str) -> dict[str, list[Path]]:
+        """Files of a kind that is taken through filters, by band."""
+        known = {name.partition("-"): paths for name, paths in self.files.items()}
+        return {band: paths for (first, _, band), paths in known.items() if first == kind and band}
+
+
 def build(directory: Path, instrument: Instrument) -> CalibrationFrames:
     """Make and certify the masters of a data set from the frames in its ``calibration`` folder.
 
@@ -113,56 +130,45 @@ def build(directory: Path, instrument: Instrument) -> CalibrationFrames:
     """
     if instrument.reader is not None:
         return CalibrationFrames({})
-    folder = directory / "calibration"
-    folders = [folder] if any(folder.glob("bias-*.fits")) else []
-    folders += sorted(path.parent for path in folder.glob("*/bias-000.fits"))
-    parts = [_series(path, instrument) for path in folders or [folder]]
-    parts.sort(key=lambda part: part[0])
+    parts = [read_series(folder, instrument) for folder in folders(directory)]
     held: CalibrationFrames | None = None
     following = np.inf
-    for first, last, detectors in reversed(parts):
-        end = min(following, last + instrument.calibration_days)
-        held = CalibrationFrames(detectors, first - _EARLY, end, held)
-        following = first - _EARLY
+    for part in sorted(parts, key=lambda part: part.begin, reverse=True):
+        made = {number: make(part, number, instrument) for number in part.detectors}
+        held = CalibrationFrames(made, part.begin, min(following, part.end), held)
+        following = part.begin
     assert held is not None  # noqa: S101 - there is one folder at least
     return held
 
 
-def _series(
-    folder: Path, instrument: Instrument
-) -> tuple[float, float, dict[int, DetectorCalibration]]:
-    """Return times of the first and last frame [MJD TAI] and the masters of one folder."""
-    kinds = ("bias", "dark", "flat", "linearity", "spots", "fringe")
-    files = {kind: sorted(folder.glob(f"{kind}-*.fits")) for kind in kinds}
-    for kind in ("bias", "dark"):
-        _enough(folder, kind, len(files[kind]))
-    flats, fringes = (_by_band(files[kind], instrument) for kind in ("flat", "fringe"))
-    if not flats:
-        _enough(folder, "flat", 0)
-    for band, paths in flats.items():
-        _enough(folder, f"flat-{band}", len(paths))
-    for band, paths in fringes.items():
-        _enough(folder, f"fringe-{band}", len(paths))
+def folders(directory: Path) -> list[Path]:
+    """Folders of the series of a data set; the first is there in any case, perhaps empty."""
+    folder = directory / "calibration"
+    found = [folder] if any(folder.glob("bias-*.fits")) else []
+    return found + sorted(path.parent for path in folder.glob("*/bias-000.fits")) or [folder]
+
+
+def read_series(folder: Path, instrument: Instrument) -> Series:
+    """Find the frames of a series and their times; raises DataRejectedError as :func:`build`."""
+    files = {kind: sorted(folder.glob(f"{kind}-*.fits")) for kind in ("bias", "dark", *_OPTIONAL)}
+    _enough(folder, "bias", len(files["bias"]))
+    _enough(folder, "dark", len(files["dark"]))
+    for kind in ("flat", "fringe"):
+        by_band = _by_band(sorted(folder.glob(f"{kind}-*.fits")), instrument)
+        files |= {f"{kind}-{band}": paths for band, paths in by_band.items()}
+        for band, paths in by_band.items():
+            _enough(folder, f"{kind}-{band}", len(paths))
+        if kind == "flat" and not by_band:
+            _enough(folder, kind, 0)
     with opened(files["bias"][0]) as hdus:
         numbers = [int(value(files["bias"][0], hdu.header, "DETECTOR")) for hdu in hdus[1:]]
     times = []
     for path in (path for paths in files.values() for path in paths):
         with opened(path) as hdus:
             times.append(number(path, hdus[0].header, _words(instrument).begin_tai))
-    sets = _Files(files["bias"], files["dark"], flats, files["linearity"], files["spots"], fringes)
-    return min(times), max(times), {n: _detector(n, sets, instrument) for n in numbers}
-
-
-@dataclass(frozen=True)
-class _Files:
-    """Calibration frames of one series."""
-
-    biases: list[Path]
-    darks: list[Path]
-    flats: dict[str, list[Path]]
-    ramp: list[Path]
-    spots: list[Path]
-    fringes: dict[str, list[Path]]
+    end = max(times) + instrument.calibration_days
+    files = {kind: paths for kind, paths in files.items() if paths}
+    return Series(folder, min(times) - _EARLY, end, tuple(numbers), files)
 
 
 def _by_band(paths: list[Path], instrument: Instrument) -> dict[str, list[Path]]:
@@ -287,9 +293,11 @@ def _hdu(path: Path, hdus: fits.HDUList, detector: int) -> fits.ImageHDU:
     raise DataRejectedError(f"{path.name} has no image of detector {detector}; make it again")
 
 
-def _detector(detector: int, files: _Files, instrument: Instrument) -> DetectorCalibration:
-    name = f"detector {detector}"
-    raws = _read(files.biases, detector, instrument)
+def make(series: Series, detector: int, instrument: Instrument) -> DetectorCalibration:
+    """Make the masters of one detector; raises DataRejectedError as :func:`build`."""
+    name, files = f"detector {detector}", series.files
+    flats, patterned = series.of_bands("flat"), series.of_bands("fringe")
+    raws = _read(files["bias"], detector, instrument)
     bias = clipped_mean(np.stack([trim(raw) for raw in raws]))
     amplifiers = raws[0].amplifiers
     gain = gain_map(raws[0])
@@ -301,23 +309,24 @@ def _detector(detector: int, files: _Files, instrument: Instrument) -> DetectorC
 
     readout = plain(amplifiers)
     # An amplifier that dies is dead in every flat.
-    first_flat = next(iter(files.flats.values()))[:1]
+    first_flat = next(iter(flats.values()))[:1]
     dead = dead_amplifiers(electrons(first_flat, readout)[0][1], amplifiers)
     readout = replace(readout, dead=dead)
-    if files.spots and not dead:
-        readout = replace(readout, crosstalk=crosstalk(electrons(files.spots, readout), name))
-    if files.ramp:
-        readout = replace(readout, bend=linearity(electrons(files.ramp, readout), dead, name))
+    if "spots" in files and not dead:
+        readout = replace(readout, crosstalk=crosstalk(electrons(files["spots"], readout), name))
+    if "linearity" in files:
+        ramp = electrons(files["linearity"], readout)
+        readout = replace(readout, bend=linearity(ramp, dead, name))
     blind = np.zeros(bias.shape, dtype=bool)
     for k in dead:
         blind[amplifiers[k].data] = True
-    frames = electrons(files.darks, readout)
+    frames = electrons(files["dark"], readout)
     dark = clipped_mean(np.stack([image / raw.exposure_time for raw, image in frames]))
     dark_time = frames[0][0].exposure_time
     masters: dict[str, FloatImage] = {}
     flat_variance: dict[str, float] = {}
     odd = _stands_out(dark, relative=False)
-    for band, paths in files.flats.items():
+    for band, paths in flats.items():
         stack = []
         pairs = electrons(paths, readout)
         counts = tuple(image / gain for _, image in pairs[:2])
@@ -344,7 +353,7 @@ def _detector(detector: int, files: _Files, instrument: Instrument) -> DetectorC
         scaled = flat / np.float32(flat[~out].mean())
         masters[band] = np.where(out, np.float32(1), scaled)
     patterns = {}
-    for band, paths in files.fringes.items():
+    for band, paths in patterned.items():
         stack = []
         for raw, image in electrons(paths, readout):
             sky = (image - dark * np.float32(raw.exposure_time)) / masters[band]
@@ -355,8 +364,8 @@ def _detector(detector: int, files: _Files, instrument: Instrument) -> DetectorC
         dark=dark,
         flats=masters,
         defects=odd & ~blind,
-        bias_variance=read_noise**2 / np.float32(len(files.biases)),
-        dark_variance=read_noise**2 / np.float32(len(files.darks) * dark_time**2),
+        bias_variance=read_noise**2 / np.float32(len(files["bias"])),
+        dark_variance=read_noise**2 / np.float32(len(files["dark"]) * dark_time**2),
         dark_time=dark_time,
         flat_variance=flat_variance,
         readout=readout,

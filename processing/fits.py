@@ -142,18 +142,18 @@ def read(path: Path) -> Exposure:
             wcs.wcs.set()
             psf = None
             if "PSF" in hdus:
-                psf = PsfModel.from_header(_native(hdus["PSF"].data), visit)
+                psf = PsfModel.from_header(native(hdus["PSF"].data), visit)
             return Exposure(
-                image=_native(hdus["IMAGE"].data),
-                variance=_native(hdus["VARIANCE"].data),
-                mask=_native(hdus["MASK"].data),
+                image=native(hdus["IMAGE"].data),
+                variance=native(hdus["VARIANCE"].data),
+                mask=native(hdus["MASK"].data),
                 unit=hdus["IMAGE"].header["BUNIT"],
                 visit=VisitInfo(**{key: visit[key] for key in names}),
                 wcs=wcs,
                 psf=psf,
                 electrons_per_unit=visit["electrons_per_unit"],
                 quality=_values(hdus["QUALITY"]),
-                noise=_native(hdus["NOISE"].data) if "NOISE" in hdus else None,
+                noise=native(hdus["NOISE"].data) if "NOISE" in hdus else None,
             )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DataRejectedError(
@@ -175,7 +175,8 @@ def open_whole(path: Path) -> Iterator[fits.HDUList]:
         yield hdus
 
 
-def _native(array: Any) -> Any:
+def native(array: Any) -> Any:
+    """Return an array of a FITS file in the byte order of this machine."""
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
 
 
@@ -233,7 +234,7 @@ def _values(hdu: fits.BinTableHDU) -> dict[str, Any]:
     for column in hdu.columns.names:
         value = hdu.data[column][0]
         if isinstance(value, np.ndarray):
-            values[column] = _native(value)
+            values[column] = native(value)
         else:
             values[column] = value.item() if isinstance(value, np.generic) else value
     return values

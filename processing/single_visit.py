@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from processing import astrometry, background, detection, photometry, psf_stars, quality, snaps
 from processing.astrometry import Place, has_wcs, tan_from_header
 from processing.calibration_frames import CalibrationFrames
-from processing.exposure import UNUSABLE, Exposure, Mask
+from processing.exposure import UNUSABLE, Exposure, FloatImage, Mask
 from processing.instrument import Filter, Instrument
 from processing.isr import Snap, correct
 from processing.psf import PsfModel
@@ -47,11 +47,14 @@ class SingleVisit:
     stars : Table
         Detected bright sources: x, y [pixel], ra, decl [deg], psFlux, psFluxErr [nJy], and
         whether they define the PSF, the WCS or the zero point.
+    sky : array, shape (ny, nx), or None [nJy/pixel]
+        The background that was subtracted; None where a frame comes without it.
     """
 
     exposure: Exposure
     snap_difference: Exposure | None
     stars: Table
+    sky: FloatImage | None = None
 
 
 def process(
@@ -198,6 +201,7 @@ def _calibrate(
         exposure=exposure,
         snap_difference=_snap_difference(exposure, combined, light),
         stars=star_table(exposure, points, xy, good, roles, matched),
+        sky=sky * np.float32(zero.flux_scale),
     )
 
 

@@ -122,7 +122,7 @@ GRANT UPDATE (nrejected) ON ledger.batch TO skyledger_ingest;
 GRANT INSERT ON ledger.detector, ledger.provenance, ledger.rejected TO skyledger_ingest;
 GRANT INSERT, UPDATE, DELETE ON ledger.refusedfile TO skyledger_ingest;
 GRANT SELECT ON ledger.forcedpolicy, ledger.subthresholdrule TO skyledger_ingest;
-GRANT SELECT, INSERT, UPDATE ON ledger.precovery TO skyledger_ingest;
+GRANT SELECT, INSERT, UPDATE ON ledger.precovery, ledger.master TO skyledger_ingest;
 GRANT SELECT, INSERT, DELETE ON ledger.forcedobject TO skyledger_ingest;
 GRANT EXECUTE ON FUNCTION ledger.is_forced(ledger.forcedpolicy, integer, double precision),
   ledger.set_forced_policy(text, text, integer, double precision), ledger.forced_growth()

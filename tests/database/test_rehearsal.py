@@ -108,7 +108,7 @@ def test_down_and_up_again_with_data_keeps_every_answer(desk, capsys):
     assert (report.pending, report.revision, report.target) == (True, "first_light", schema.head())
     assert [step.name for step in report.steps] == [
         "drop views and functions", "migration the_ledger", "migration ask_the_sky",
-        "migration people", "migration trusted_pixels",
+        "migration people", "migration trusted_pixels", "migration masters",
         "make views and functions", "definitions and partitions", "commit",
     ]  # fmt: skip
     assert all(step.seconds >= 0 for step in report.steps)
@@ -128,7 +128,7 @@ def test_down_and_up_again_with_data_keeps_every_answer(desk, capsys):
     assert desk.all("SELECT * FROM ledger.audit()") == []
     rehearse._show(report)
     said = capsys.readouterr().out
-    assert "from first_light to trusted_pixels" in said
+    assert "from first_light to masters" in said
     assert "AccessExclusiveLock    prompt_store.ccdvisit  (migration the_ledger)" in said
     assert f"citations after: {len(names)} identical" in said
 

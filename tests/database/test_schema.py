@@ -158,7 +158,7 @@ def test_check_names_both_versions(fresh_database):
     connection = fresh_database.connect()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE ledger.schema_version SET version_num = 'from_the_future'")
-    said = r"from_the_future.*trusted_pixels.*skyledger db upgrade"
+    said = r"from_the_future.*masters.*skyledger db upgrade"
     with pytest.raises(DatabaseError, match=said):
         schema.check(connection)
     connection.rollback()

@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy.spatial import cKDTree
 
-from processing import apportion, sources
+from processing import apportion, source_files, sources
 from processing.columns import Columns
 from processing.exposure import Mask
 from processing.psf_core import spline_psf
@@ -228,3 +230,37 @@ def test_an_image_that_is_not_calibrated_is_refused():
         sources.find_and_measure(replace(exposure, psf=None))
     with pytest.raises(DataRejectedError, match="is in electron"):
         sources.find_and_measure(replace(exposure, unit="electron"))
+
+
+@pytest.mark.requirement("CAT-05", "GEN-11")
+def test_a_file_of_sources_holds_what_was_measured(scene, table, tmp_path):
+    path = tmp_path / "sources.parquet"
+    source_files.write(table, scene.visit.visit, path)
+    content = path.read_bytes()
+    source_files.write(table, scene.visit.visit, path)
+    assert path.read_bytes() == content
+    found = source_files.read(path)
+    assert found.colnames == table.colnames
+    for name in table.colnames:
+        told, kept = table[name], found[name]
+        gone = np.ma.getmaskarray(told)
+        assert np.array_equal(np.ma.getmaskarray(kept), gone)
+        assert (kept.unit, kept.dtype) == (told.unit, told.dtype), name
+        if told.dtype == object:
+            pairs = zip(told[~gone], kept[~gone], strict=True)
+            assert all(np.array_equal(a, b) for a, b in pairs)
+        else:
+            assert np.array_equal(np.ma.getdata(kept)[~gone], np.ma.getdata(told)[~gone])
+    field = pq.read_schema(path).field("psFlux")
+    assert field.metadata[b"unit"] == b"nJy"
+    assert field.metadata[b"ucd"] == b"phot.flux"
+    source_files.write(table[:0], scene.visit.visit, path)
+    assert len(source_files.read(path)) == 0
+
+
+def test_what_is_no_file_of_sources_is_refused(tmp_path):
+    with pytest.raises(DataRejectedError, match="process the visit again"):
+        source_files.read(tmp_path / "none.parquet")
+    pq.write_table(pa.table({"ra": [1.0]}), tmp_path / "other.parquet")
+    with pytest.raises(DataRejectedError, match="holds no Sources"):
+        source_files.read(tmp_path / "other.parquet")
