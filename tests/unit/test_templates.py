@@ -52,7 +52,7 @@ def test_a_position_is_inside_within_the_footprint_and_nowhere_else(ra, decl):
         assert not template.covers((ra + 180) % 360, -decl)
 
 
-@pytest.mark.requirement("IMG-06", "DMS-REQ-0280")
+@pytest.mark.requirement("IMG-06")
 @pytest.mark.parametrize(
     ("found", "chosen"),
     [
@@ -97,7 +97,7 @@ def divided(listed, season=SEASON):
     return [[(s.mid_tai, s.airmass) for s in group] for group in groups(listed, season)]
 
 
-@pytest.mark.requirement("IMG-05", "DMS-REQ-0280")
+@pytest.mark.requirement("IMG-05")
 def test_a_template_spans_a_year_a_field_and_a_bin_of_airmass():
     low = [(61000.0 + k, 1.1) for k in range(8)]
     high = [(61010.0 + k, 1.6) for k in range(8)]
