@@ -23,7 +23,7 @@ import sep
 from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).parent))
-from support.raw_visits import Processed, masked, processed, say, true_psf
+from support.raw_visits import Processed, masked, processed, say
 
 from processing.exposure import UNUSABLE
 from simulate.geometry import from_tangent_plane, pixel_axes, ra_decl
@@ -47,14 +47,8 @@ def positions_error(visit: Processed) -> Floats:
 
 
 def zero_point_error(visit: Processed) -> float:
-    """Relative error of the flux of 1 electron, for point sources.
-
-    The PSF has the sum 1 on its stamp; the truth is therefore what of a star's light falls there.
-    """
-    exposure = visit.result.exposure
-    ny, nx = exposure.shape
-    share = true_psf(visit.truth, nx / 2, ny / 2, exposure.psf.size, exposure.shape).sum()
-    electrons = visit.truth["electronsPerNjy"] * visit.truth["response"] * share
+    """Relative error of the flux of 1 electron: of a star's light to infinity."""
+    electrons = visit.truth["electronsPerNjy"] * visit.truth["response"]
     return float(visit.result.exposure.quality["fluxScale"] * electrons - 1)
 
 

@@ -43,8 +43,8 @@ class Psf(Protocol):
     def image(self, x: float, y: float) -> NDArray[np.float64]:
         """Return the PSF at detector position (x, y), shape (n, n) with n odd.
 
-        It is centred exactly on the middle pixel of the stamp, sampled on the detector's pixels
-        and sums to 1.
+        It is centred exactly on the middle pixel of the stamp and sampled on the detector's
+        pixels. A star's light to infinity is 1: the stamp sums to less where wings lie beyond.
         """
         ...
 

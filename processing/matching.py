@@ -40,15 +40,14 @@ def common_psf(stamps: Sequence[FloatArray]) -> FloatArray:
     Returns
     -------
     array, shape (n, n)
-        Round, of sum 1, from the visit of median width, of two the sharper.
+        Round, from the visit of median width, of two the sharper, whose sum it keeps.
     """
     width = np.array([fwhm(stamp) for stamp in stamps])
     wanted = np.quantile(width, _QUANTILE, method="lower")
     model = stamps[int(np.flatnonzero(width == wanted)[0])]
     turned = [np.rot90(model, k) for k in range(4)]
     model = np.mean([*turned, *(t.T for t in turned)], axis=0)
-    model = gaussian_filter(np.pad(model, 2), _SOFTER)
-    return np.asarray(model / model.sum())
+    return np.asarray(gaussian_filter(np.pad(model, 2), _SOFTER))
 
 
 class Matcher:

@@ -37,6 +37,9 @@ def terms(order: int, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray
 class PsfModel:
     """A PSF whose every pixel is a polynomial of the position on the detector.
 
+    A star's light to infinity is 1, so that fluxes are totals: the wings beyond the stamp are what
+    its sum lacks.
+
     Attributes
     ----------
     coefficients : array, shape (n_terms, n, n), float64
@@ -66,10 +69,8 @@ class PsfModel:
 
     @classmethod
     def constant(cls, image: Stamp) -> "PsfModel":
-        """Make a PSF that is the same everywhere from one stamp, shape (n, n), n odd."""
-        stamp = np.asarray(image, dtype=np.float64)
-        coefficients: NDArray[np.float64] = (stamp / stamp.sum())[None]
-        return cls(coefficients=coefficients)
+        """Make a PSF that is the same everywhere from one stamp, shape (n, n), n odd, as it is."""
+        return cls(coefficients=np.array(image, dtype=np.float64)[None])
 
     @classmethod
     def sampled(cls, psf: _HasImage, shape: tuple[int, int], order: int = 2) -> "PsfModel":
@@ -102,12 +103,13 @@ class PsfModel:
         return terms(self.order, u, v)
 
     def image(self, x: float, y: float) -> Stamp:
-        """PSF at (x, y), shape (n, n), centred on the middle pixel, sum 1."""
-        stamp: Stamp = np.tensordot(
-            self.basis(np.array([x]), np.array([y]))[0], self.coefficients, axes=1
+        """PSF at (x, y), shape (n, n), centred on the middle pixel.
+
+        Its sum is the share of a star's light that falls on the stamp, below 1.
+        """
+        return np.asarray(
+            np.tensordot(self.basis(np.array([x]), np.array([y]))[0], self.coefficients, axes=1)
         )
-        stamp /= stamp.sum()
-        return stamp
 
     def fwhm(self, x: float, y: float) -> float:
         """Full width at half maximum at (x, y), pixels: of the circle with the area above half."""

@@ -256,18 +256,22 @@ def _solve(
             shapes += more
             residual = residual - np.tensordot(basis[:, : len(more)], more, axes=1)
         change, noise = _per_pixel(basis[:, :own], weight, residual)
-        pixels = quieten(pixels + change, noise, width)
-        total = np.abs(pixels[0].sum())
+        pixels, beyond = quieten(pixels + change, noise, width)
+        total = np.abs(pixels[0].sum() + beyond)
         pixels, shapes = pixels / total, shapes / total
         # The PSF has the same sum everywhere: flux is no matter of the place.
-        pixels[1:] -= pixels[1:].sum(axis=(1, 2))[:, None, None] * pixels[0]
-        shapes -= shapes.sum(axis=(1, 2))[:, None, None] * pixels[0]
+        pixels[1:] -= _sums(pixels[1:]) / _sums(pixels[:1]) * pixels[0]
+        shapes -= _sums(shapes) / _sums(pixels[:1]) * pixels[0]
         planes[:] = 0
         planes[:own] += pixels
         planes[: len(shapes)] += shapes
         off = _centre(planes, width)
         pixels, shapes, planes = (_moved(part, off) for part in (pixels, shapes, planes))
     return PsfModel(planes, degree, x0, y0, scale), kept
+
+
+def _sums(planes: FloatArray) -> FloatArray:
+    return np.asarray(planes.sum(axis=(1, 2), keepdims=True))
 
 
 def _place(

@@ -17,10 +17,11 @@ FloatArray = NDArray[np.float64]
 _POWER = 5 / 3  # of the transform's exponent: turbulence (Fried 1966)
 _POWER_SPREAD = 0.15
 _TRUST = 0.3  # how far a wing may be from the profile, relative
+_OUTER = 4  # rings that tell of the wings beyond the stamp
 _FIT_FLOOR = 0.02  # relative: the profile describes no core better
 
 
-def quieten(pixels: FloatArray, variance: FloatArray, width: float) -> FloatArray:
+def quieten(pixels: FloatArray, variance: FloatArray, width: float) -> tuple[FloatArray, float]:
     """Take the noise out of the planes of a PSF.
 
     Parameters
@@ -36,6 +37,8 @@ def quieten(pixels: FloatArray, variance: FloatArray, width: float) -> FloatArra
     -------
     array, shape (terms, n, n)
         0 beyond the circle that touches the stamp's border.
+    float
+        Light beyond that circle, by the profile.
     """
     n = pixels.shape[1]
     grid = np.arange(n) - n // 2
@@ -44,13 +47,13 @@ def quieten(pixels: FloatArray, variance: FloatArray, width: float) -> FloatArra
     last = n // 2
     inside = ring <= last
     quiet = np.zeros_like(pixels)
-    smooth = _smooth(pixels[0], variance[0], radius, ring, last, width)
+    smooth, beyond = _smooth(pixels[0], variance[0], radius, ring, last, width)
     for term, (plane, noise) in enumerate(zip(pixels, variance, strict=True)):
         middle = smooth if term == 0 else np.zeros_like(plane)
         away = plane - middle
         share = _share(away, noise, ring, last, width)
         quiet[term] = np.where(inside, middle + share * away, 0.0)
-    return quiet
+    return quiet, beyond
 
 
 def _sum(values: FloatArray, ring: NDArray[np.int64], last: int) -> FloatArray:
@@ -81,8 +84,11 @@ def _smooth(
     ring: NDArray[np.int64],
     last: int,
     width: float,
-) -> FloatArray:
-    """Round profile: an analytic one, times a factor by ring as far as the ring is known."""
+) -> tuple[FloatArray, float]:
+    """Round profile: an analytic one, times a factor by ring as far as the ring is known.
+
+    And the light beyond the last ring: the analytic one's, times the factor of the last rings.
+    """
     data, error = _sum(plane, ring, last), np.sqrt(_sum(noise, ring, last))
     at = np.arange(0, radius.max() + 0.5, 0.25)
     kernel = _hankel(at.size)
@@ -106,7 +112,8 @@ def _smooth(
     total = _sum(analytic, ring, last)
     factor, unsure = data / total, error / total
     drawn = (factor / unsure**2 + 1 / _TRUST**2) / (1 / unsure**2 + 1 / _TRUST**2)
-    return np.asarray(analytic * np.interp(radius, np.arange(last + 1), drawn))
+    smooth = np.asarray(analytic * np.interp(radius, np.arange(last + 1), drawn))
+    return smooth, float((light - total.sum()) * drawn[-_OUTER:].mean())
 
 
 _WAVES = np.linspace(0, 6, 601)[1:]  # rad / pixel

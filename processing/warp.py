@@ -293,9 +293,7 @@ class WarpedPsf:
         ix, iy = self.at_input(np.array([x]), np.array([y]))
         ny, nx = self._shape
         terms_ = self._psf.basis(np.clip(ix, 0, nx - 1), np.clip(iy, 0, ny - 1))[0]
-        out: FloatArray = np.tensordot(terms_, self._planes, axes=1)
-        out /= out.sum()
-        return out
+        return np.asarray(np.tensordot(terms_, self._planes, axes=1))
 
 
 def _weights() -> NDArray[np.float32]:

@@ -123,9 +123,11 @@ def test_psf_varying_over_the_field_is_recovered():
     errors = []
     for x, y in [(100, 100), (450, 450), (800, 200), (200, 800), (850, 850)]:
         truth = profile(x, y).drawImage(nx=result.model.size, ny=result.model.size, scale=1).array
-        truth = truth / truth.sum()
         errors.append(np.abs(result.model.image(x, y) - truth).max() / truth.max())
         assert result.model.fwhm(x, y) == pytest.approx(fwhm(truth.astype(float)), rel=0.01)
+        # Beyond the stamp wings follow turbulence's profile as far as the stars do not tell
+        # otherwise; it has 0.9 % of the light there, a Moffat's 0.04 %.
+        assert result.model.image(x, y).sum() == pytest.approx(truth.sum(), abs=0.005)
     assert np.median(errors) < 0.01
     assert max(errors) < 0.015
     assert result.max_residual < 0.01
