@@ -5,27 +5,26 @@ a polynomial over the detector, and what the model leaves on the stars at their 
 back until it is gone: so the interpolation leaves no trace.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import BSpline
+from scipy import ndimage
 
-from processing.detection import Detections, star_like
-from processing.exposure import FloatImage, Mask, MaskImage
+from processing import psf_shapes
+from processing.detection import Detections
+from processing.exposure import FloatImage, MaskImage
 from processing.psf import PsfModel, fwhm, n_terms, normalisation, terms
+from processing.psf_stamps import Shifter, Stamps, place, select
 from processing.psf_wings import quieten
 from skyledger.errors import DataRejectedError
 
 FloatArray = NDArray[np.float64]
 
-_MAX_STARS = 300
 _SHAPE_STARS = 1  # stars a term of the shape polynomials needs: three numbers a star, and a prior
 _PIXEL_STARS = 8  # stars a term of a pixel's own polynomial needs: one noisy number a star
-_SHAPE_SIZE = 0.03  # size and ellipticity are expected to vary by about this much
-_SHAPE_FLOOR = 0.005  # and a star to follow that to this much
-_STAR_FLOOR = 0.003  # of the peak: variation that no polynomial follows
-_MOVE = 1.0  # pixel: how wrong a window centroid may be
+_STAR_FLOOR = 0.002  # of the peak: variation that no polynomial follows
+_UNSURE = 0.2  # of a star's light in a pixel, on the way to the model
 _RESERVED = 5  # every fifth star is held back to judge the order
 _HOLD_BACK = 20  # stars from which on those held back are left out for good
 _UNLIKE = 2.0  # ratio of widths of the PSF and the bright sources that is not believed
@@ -46,32 +45,6 @@ class PsfStars:
     used: NDArray[np.int64]
     reserved: NDArray[np.int64]
     max_residual: float
-
-
-@dataclass
-class _Stamps:
-    data: FloatArray  # (k, n, n)
-    weight: FloatArray  # inverse variance, 0 where unusable
-    x: FloatArray
-    y: FloatArray
-    index: NDArray[np.int64]
-
-    def take(self, keep: NDArray[np.bool_]) -> "_Stamps":
-        return _Stamps(
-            self.data[keep], self.weight[keep], self.x[keep], self.y[keep], self.index[keep]
-        )
-
-    @property
-    def dx(self) -> FloatArray:
-        """From the stamp's middle pixel to the star [pixel]."""
-        return self.x - np.rint(self.x)
-
-    @property
-    def dy(self) -> FloatArray:
-        return self.y - np.rint(self.y)
-
-    def __len__(self) -> int:
-        return len(self.x)
 
 
 def fit(
@@ -102,7 +75,7 @@ def fit(
     """
     shape = (image.shape[0], image.shape[1])
     half = int(np.clip(np.ceil(4 * width), 10, 24))
-    stamps = _select(image, variance, mask, found, half)
+    stamps = select(image, variance, mask, found, width, half)
     reserved = np.arange(len(stamps)) % _RESERVED == _RESERVED - 1
     learning = stamps.take(~reserved)
     moving = _degree(len(learning), _SHAPE_STARS, order)
@@ -140,82 +113,8 @@ def _degree(stars: int, per_term: int, order: int) -> int:
     return max([d for d in range(order + 1) if stars >= per_term * n_terms(d)], default=0)
 
 
-def _select(
-    image: FloatImage,
-    variance: FloatImage,
-    mask: MaskImage,
-    found: Detections,
-    half: int,
-) -> _Stamps:
-    ny, nx = image.shape
-    chosen = np.zeros(len(found), dtype=bool)
-    for min_snr in (50.0, 25.0, 12.0):
-        chosen = star_like(found, min_snr)
-        if chosen.sum() >= 40:
-            break
-    bad = (mask & int(Mask.SAT | Mask.BAD | Mask.NO_DATA | Mask.CR)) != 0
-    stamps, weights, index = [], [], []
-    for i in np.flatnonzero(chosen):
-        column, row = int(np.rint(found.x[i])), int(np.rint(found.y[i]))
-        if not (half <= column < nx - half and half <= row < ny - half):
-            continue
-        box = (slice(row - half, row + half + 1), slice(column - half, column + half + 1))
-        segment = found.segments[box]
-        other = (segment > 0) & (segment != found.label[i])
-        # A neighbour within the inner half spoils the star, farther out it is left out.
-        inner = slice(half // 2, half + half // 2 + 1)
-        if other[inner, inner].any() or bad[box][inner, inner].any():
-            continue
-        stamps.append(image[box])
-        weights.append(np.where(other | bad[box], 0.0, 1.0 / variance[box]))
-        index.append(i)
-        if len(index) == _MAX_STARS:
-            break
-    if not index:
-        saturated = ((mask & int(Mask.SAT)) != 0).mean()
-        raise DataRejectedError(
-            f"no star for the PSF: {len(found)} sources, {int(found.clean.sum())} clean, "
-            f"{int(chosen.sum())} like stars, none of them alone and whole; "
-            f"{100 * saturated:.1f} % of the pixels are saturated. Look at the frame"
-        )
-    chosen_index = np.array(index)
-    return _Stamps(
-        np.array(stamps, dtype=np.float64),
-        np.array(weights, dtype=np.float64),
-        found.x[chosen_index],
-        found.y[chosen_index],
-        chosen_index,
-    )
-
-
-class _Shifter:
-    """Shifts of stamps by fractions of a pixel through quintic splines, as matrices."""
-
-    def __init__(self, n: int) -> None:
-        self._n = n
-        knots = np.arange(-3.0, 4.0)
-        self._basis = BSpline.basis_element(knots, extrapolate=False)
-        grid = np.arange(n, dtype=np.float64)
-        collocation = self._at(grid[:, None] - grid[None, :])
-        self._inverse = np.linalg.inv(collocation)
-
-    def _at(self, t: FloatArray) -> FloatArray:
-        return np.asarray(np.nan_to_num(self._basis(t)))
-
-    def matrices(self, shift: FloatArray) -> FloatArray:
-        """Matrices, shape (k, n, n), that move a profile by ``shift`` pixels to larger indices."""
-        grid = np.arange(self._n)
-        weights = self._at(grid[None, :, None] - shift[:, None, None] - grid[None, None, :])
-        return np.asarray(weights @ self._inverse)
-
-    def move(self, stamps: FloatArray, dx: FloatArray, dy: FloatArray) -> FloatArray:
-        """Move stamps, shape (k, n, n), by (dx, dy) pixels."""
-        moved = self.matrices(dy) @ stamps @ self.matrices(dx).transpose(0, 2, 1)
-        return np.asarray(moved)
-
-
 def _solve(
-    stamps: _Stamps, shape: tuple[int, int], degrees: tuple[int, int], width: float
+    stamps: Stamps, shape: tuple[int, int], degrees: tuple[int, int], width: float
 ) -> tuple[PsfModel, NDArray[np.bool_]]:
     """Fit the planes; the second result tells which stars were kept.
 
@@ -224,7 +123,7 @@ def _solve(
     """
     degree = max(degrees)
     n = stamps.data.shape[1]
-    shifter = _Shifter(n)
+    shifter = Shifter(n)
     x0, y0, scale = normalisation(shape)
     basis = terms(degree, (stamps.x - x0) / scale, (stamps.y - y0) / scale)
     usable = stamps.weight > 0
@@ -238,64 +137,38 @@ def _solve(
     kept = flux > 0
     own = n_terms(degrees[1])
     pixels = np.zeros((own, n, n))  # what every pixel has by itself
-    shapes = np.zeros((n_terms(degrees[0]), n, n))  # how size and shape vary
+    shapes = np.zeros((n_terms(degrees[0]), 3))  # how size and shape vary
     planes = np.zeros((basis.shape[1], n, n))
     placed = np.zeros_like(stamps.data)
     for step in range(_ROUNDS + 1):
         if step:
             images = np.tensordot(basis, planes, axes=1)
-            flux, dx, dy, placed = _place(stamps, images, dx, dy, shifter)
+            flux, dx, dy, placed = place(stamps, images, dx, dy, shifter)
             kept = _robust(stamps, placed, flux)
+        if 0 < step < _ROUNDS:
+            stamps = _alone(stamps, flux[:, None, None] * placed)
+            usable = stamps.weight > 0
         residual = np.where(usable, stamps.data / flux[:, None, None] - placed, 0.0)
         residual = shifter.move(residual, -dx, -dy)
         whole = shifter.move(usable.astype(np.float64), -dx, -dy) > 0.99
         weight = (kept[:, None, None] & whole) / (variance / flux[:, None, None] ** 2 + floor)
         if step > 1:
-            snr = flux * np.sqrt((stamps.weight * placed**2).sum(axis=(1, 2)))
-            more = _shapes(planes[0], residual, np.where(kept, snr, 0.0), basis[:, : len(shapes)])
-            shapes += more
-            residual = residual - np.tensordot(basis[:, : len(more)], more, axes=1)
+            mine = basis[:, : len(shapes)]
+            before = shapes
+            shapes = psf_shapes.fit(pixels[0], residual, weight, mine, before, width)
+            changed = np.tensordot(shapes - before, psf_shapes.modes(pixels[0]), axes=1)
+            residual = residual - np.tensordot(mine, changed, axes=1)
         change, noise = _per_pixel(basis[:, :own], weight, residual)
         pixels, beyond = quieten(pixels + change, noise, width)
-        total = np.abs(pixels[0].sum() + beyond)
-        pixels, shapes = pixels / total, shapes / total
+        pixels /= np.abs(pixels[0].sum() + beyond)
         # The PSF has the same sum everywhere: flux is no matter of the place.
-        pixels[1:] -= _sums(pixels[1:]) / _sums(pixels[:1]) * pixels[0]
-        shapes -= _sums(shapes) / _sums(pixels[:1]) * pixels[0]
+        sums = pixels.sum(axis=(1, 2))
+        pixels[1:] -= (sums[1:] / sums[0])[:, None, None] * pixels[0]
+        pixels = centred(pixels, width)
         planes[:] = 0
         planes[:own] += pixels
-        planes[: len(shapes)] += shapes
-        off = _centre(planes, width)
-        pixels, shapes, planes = (_moved(part, off) for part in (pixels, shapes, planes))
+        planes[: len(shapes)] += np.tensordot(shapes, psf_shapes.modes(pixels[0]), axes=1)
     return PsfModel(planes, degree, x0, y0, scale), kept
-
-
-def _sums(planes: FloatArray) -> FloatArray:
-    return np.asarray(planes.sum(axis=(1, 2), keepdims=True))
-
-
-def _place(
-    stamps: _Stamps, images: FloatArray, dx: FloatArray, dy: FloatArray, shifter: _Shifter
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Improve flux and place of every star by one step of Newton's; and the PSF put there.
-
-    Window centroids are wrong by some hundredths of a pixel where a neighbour is near.
-    """
-    placed = shifter.move(images, dx, dy)
-    along_y, along_x = np.gradient(placed, axis=(1, 2))
-    design = np.stack([placed, -along_x, -along_y], axis=1).reshape(len(placed), 3, -1)
-    weighted = design * stamps.weight.reshape(len(placed), 1, -1)
-    normal = weighted @ design.transpose(0, 2, 1)
-    right = weighted @ stamps.data.reshape(len(placed), -1, 1)
-    normal += 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(3) + 1e-30 * np.eye(
-        3
-    )
-    flux, move_x, move_y = np.linalg.solve(normal, right)[..., 0].T
-    flux = np.where(flux > 0, flux, 1e-30)
-    reach = _MOVE
-    dx = np.clip(dx + np.clip(move_x / flux, -0.2, 0.2), stamps.dx - reach, stamps.dx + reach)
-    dy = np.clip(dy + np.clip(move_y / flux, -0.2, 0.2), stamps.dy - reach, stamps.dy + reach)
-    return flux, dx, dy, shifter.move(images, dx, dy)
 
 
 def centred(planes: FloatArray, width: float) -> FloatArray:
@@ -308,11 +181,6 @@ def centred(planes: FloatArray, width: float) -> FloatArray:
     width : float [pixel]
         FWHM of the window.
     """
-    return _moved(planes, _centre(planes, width))
-
-
-def _centre(planes: FloatArray, width: float) -> tuple[float, float]:
-    """Where the light of the first plane is, from its middle pixel [pixel]."""
     n = planes.shape[1]
     grid = np.arange(n) - n // 2
     window = np.exp(-0.5 * (grid / (width / 2.355)) ** 2)
@@ -320,60 +188,8 @@ def _centre(planes: FloatArray, width: float) -> tuple[float, float]:
     # The window pulls the centroid half way to the middle, hence the factor 2.
     off_x = 2 * float((light * grid[None, :]).sum() / light.sum())
     off_y = 2 * float((light * grid[:, None]).sum() / light.sum())
-    return off_x, off_y
-
-
-def _moved(planes: FloatArray, off: tuple[float, float]) -> FloatArray:
     count = len(planes)
-    shifter = _Shifter(planes.shape[1])
-    return shifter.move(planes, np.full(count, -off[0]), np.full(count, -off[1]))
-
-
-def _shapes(
-    plane: FloatArray, residual: FloatArray, snr: FloatArray, basis: FloatArray
-) -> FloatArray:
-    """How size and ellipticity of the PSF vary: planes to add, shape (terms, n, n).
-
-    To first order a stretch adds x dP/dx + y dP/dy + 2 P, the two shears x dP/dx - y dP/dy and
-    x dP/dy + y dP/dx. Each star's residual is fitted by these, by the PSF itself and by its
-    slopes (flux and position errors of the star); the three are then fitted over the detector.
-    """
-    n = plane.shape[0]
-    grid = np.arange(n) - n // 2
-    x, y = np.meshgrid(grid, grid)
-    along_y, along_x = np.gradient(plane)
-    modes = np.stack(
-        [
-            x * along_x + y * along_y + 2 * plane,
-            x * along_x - y * along_y,
-            x * along_y + y * along_x,
-            plane,
-            along_x,
-            along_y,
-        ]
-    )
-    solution = np.linalg.lstsq(
-        modes.reshape(6, -1).T, residual.reshape(len(residual), -1).T, rcond=None
-    )[0]
-    values = solution[:3].T
-    # The error of such an amplitude is about 2 / (S/N).
-    error = np.hypot(_SHAPE_FLOOR, 2 / np.maximum(snr, 1e-9))
-    fit = np.zeros((basis.shape[1], 3))
-    for mode in range(3):
-        good = snr > 0
-        for _ in range(4):
-            # Terms are expected to be small: without stars to say more they stay 0.
-            design = basis[good] / error[good, None]
-            prior = np.eye(basis.shape[1]) / _SHAPE_SIZE**2
-            prior[0, 0] = 0
-            right = design.T @ (values[good, mode] / error[good])
-            fit[:, mode] = np.linalg.solve(design.T @ design + prior, right)
-            deviation = np.abs(values[:, mode] - basis @ fit[:, mode]) / error
-            typical = max(1.4826 * float(np.median(deviation[snr > 0])), 1.0)
-            good = (snr > 0) & (deviation < 4 * typical)
-    # The mean belongs to the pixels, which follow it exactly.
-    fit[0] = 0
-    return np.asarray(np.tensordot(fit, modes[:3], axes=1))
+    return Shifter(n).move(planes, np.full(count, -off_x), np.full(count, -off_y))
 
 
 def _per_pixel(
@@ -392,7 +208,17 @@ def _per_pixel(
     return solution.T.reshape(count, n, n), noise.T.reshape(count, n, n)
 
 
-def _robust(stamps: _Stamps, placed: FloatArray, flux: FloatArray) -> NDArray[np.bool_]:
+def _alone(stamps: Stamps, model: FloatArray) -> Stamps:
+    """Leave out what is far brighter than a star: companions that nothing else has told of."""
+    spread = np.hypot(1 / np.sqrt(np.maximum(stamps.weight, 1e-30)), _UNSURE * model)
+    bright = (stamps.weight > 0) & (stamps.data - model > 5 * spread)
+    if not bright.any():
+        return stamps
+    lost = ndimage.binary_dilation(bright, np.ones((1, 5, 5), dtype=bool))
+    return replace(stamps, weight=np.where(lost, 0.0, stamps.weight))
+
+
+def _robust(stamps: Stamps, placed: FloatArray, flux: FloatArray) -> NDArray[np.bool_]:
     """Stars whose residual is no larger than that of their peers."""
     residual = stamps.data - flux[:, None, None] * placed
     usable = stamps.weight > 0
@@ -405,13 +231,13 @@ def _robust(stamps: _Stamps, placed: FloatArray, flux: FloatArray) -> NDArray[np
     return good
 
 
-def _judge(model: PsfModel, stamps: _Stamps) -> tuple[float, float]:
+def _judge(model: PsfModel, stamps: Stamps) -> tuple[float, float]:
     """Chi-square per pixel on stars, and the largest residual of their mean over the peak."""
-    shifter = _Shifter(model.size)
+    shifter = Shifter(model.size)
     images = np.stack([model.image(x, y) for x, y in zip(stamps.x, stamps.y, strict=True)])
-    flux, dx, dy, placed = _place(stamps, images, stamps.dx, stamps.dy, shifter)
+    flux, dx, dy, placed = place(stamps, images, stamps.dx, stamps.dy, shifter)
     for _ in range(3):
-        flux, dx, dy, placed = _place(stamps, images, dx, dy, shifter)
+        flux, dx, dy, placed = place(stamps, images, dx, dy, shifter)
     good = _robust(stamps, placed, flux)
     residual = (stamps.data - flux[:, None, None] * placed) * (stamps.weight > 0)
     chi2 = (stamps.weight * residual**2)[good].sum() / max((stamps.weight[good] > 0).sum(), 1)

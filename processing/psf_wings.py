@@ -15,6 +15,9 @@ from scipy.special import j0
 FloatArray = NDArray[np.float64]
 
 _POWER = 5 / 3  # of the transform's exponent: turbulence (Fried 1966)
+_SIZE = (
+    0.335  # of the transform over FWHM: 0.976 lambda / r0, exp(-3.44 (lambda k / 2 pi r0)^(5/3))
+)
 _POWER_SPREAD = 0.15
 _TRUST = 0.3  # how far a wing may be from the profile, relative
 _OUTER = 4  # rings that tell of the wings beyond the stamp
@@ -54,6 +57,17 @@ def quieten(pixels: FloatArray, variance: FloatArray, width: float) -> tuple[Flo
         share = _share(away, noise, ring, last, width)
         quiet[term] = np.where(inside, middle + share * away, 0.0)
     return quiet, beyond
+
+
+def turbulence(width: float, reach: float) -> tuple[FloatArray, FloatArray]:
+    """Radii [pixel] up to ``reach`` and the profile there of a star of light 1, by turbulence.
+
+    Kolmogorov's, of FWHM ``width`` [pixel], on pixels.
+    """
+    at: FloatArray = np.arange(0, reach + 1, 0.25)
+    wave = _WAVES * _SIZE * width
+    transform = np.exp(-(wave**_POWER) - _WAVES**2 / 24) * _WAVES
+    return at, np.asarray(_hankel(at.size) @ transform)
 
 
 def _sum(values: FloatArray, ring: NDArray[np.int64], last: int) -> FloatArray:
@@ -104,8 +118,7 @@ def _smooth(
         scale = np.hypot(error, _FIT_FLOOR * np.abs(model)) + 1e-12
         return np.append((data - model) / scale, (power - _POWER) / _POWER_SPREAD)
 
-    # FWHM = 0.976 lambda / r0 and exp(-3.44 (lambda k / 2 pi r0)^(5/3)) give the size.
-    start = np.log(0.335 * width)
+    start = np.log(_SIZE * width)
     fit = least_squares(residual, [1.0, start, _POWER], x_scale=[1, 0.1, 0.1], max_nfev=40)
     light, log_size, power = fit.x
     analytic = np.maximum(light * profile(np.exp(log_size), power), 1e-12)
