@@ -85,6 +85,7 @@ def _templates(
         path = target(done.instrument, number)
         waiting.append((band, number, pool.submit(measure.combine, paths, path)))
     made: dict[str, tuple[Registered, ...]] = {}
+    program = instruments.load(done.instrument).template.program or ""
     for band, number, built in waiting:
         try:
             row = built.result()
@@ -92,7 +93,7 @@ def _templates(
             done.failures.append((f"template in {band}", str(error)))
         else:
             path = target(done.instrument, number)
-            made[band] = (Registered.of({**row, "templateId": number, "path": path}),)
+            made[band] = (Registered.of({**row, "templateId": number, "path": path}, program),)
         progress("templates", number + 1, len(waiting))
     return made
 

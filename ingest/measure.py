@@ -118,7 +118,9 @@ def _choose(job: Job, pvi: Exposure) -> Registered:
     ra, decl = (float(v) for v in pvi.wcs.all_pix2world((nx - 1) / 2, (ny - 1) / 2, 0))
     visit = job.frame.visit
     season = instrument.load(job.instrument).template
-    seen = Circumstances(ra, decl, visit.mid_tai, visit.airmass, float(pvi.quality["seeing"]))
+    seen = Circumstances(
+        ra, decl, visit.mid_tai, visit.airmass, float(pvi.quality["seeing"]), visit.program_id
+    )
     chosen = choose(job.templates, season, visit.ccd_visit_id, seen)
     if chosen is not None:
         return chosen

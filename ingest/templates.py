@@ -5,7 +5,6 @@ DPDD section 11 (templates), pipeline 2; IMG-05, IMG-06.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -33,13 +32,16 @@ class Registered:
     airmass: float  # mean
     seeing: float  # [arcsec]
     inputs: frozenset[int]  # ccdVisitIds
+    program: str  # of its visits
+    age: int = 0  # 0 for those made last, 1 for those made before, ...
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Registered":
-        """Describe a row of Template."""
+    def of(cls, row: Mapping[str, Any], program: str, age: int = 0) -> "Registered":
+        """Describe a row of Template, made of visits of a programme."""
         return cls(
             row["templateId"], row["path"], tuple(row["footprint"]), row["beginTai"],
             row["endTai"], row["airmass"], row["seeing"], frozenset(row["inputCcdVisitIds"]),
+            program, age,
         )  # fmt: skip
 
     def covers(self, ra: float, decl: float) -> bool:
@@ -67,6 +69,7 @@ class Circumstances:
     mid_tai: float
     airmass: float
     seeing: float  # [arcsec]
+    program: str
 
 
 def choose(
@@ -76,14 +79,23 @@ def choose(
 
     By time of observation, airmass and seeing (DMS-REQ-0280), one after the other:
 
-    1. Templates that do not contain the visit, and of those the ones that were complete before it,
-       if there are any.
-    2. Templates not much wider than the visit: a kernel that sharpens raises noise.
-    3. The nearest bin of airmass, in which the atmosphere displaced stars by their colour alike.
-    4. The latest; of one time the sharpest.
+    1. Templates of its own programme, if it has any, else of the one for all.
+    2. Templates that do not contain the visit, and of those the ones that were complete before it,
+       if there are any; none whose visits are all in newer ones.
+    3. Templates not much wider than the visit: a kernel that sharpens raises noise.
+    4. The nearest bin of airmass, in which the atmosphere displaced stars by their colour alike.
+    5. The latest; of one time the sharpest.
     """
     serve = [t for t in found if ccd_visit_id not in t.inputs and t.covers(visit.ra, visit.decl)]
+    if season.program is not None:
+        own = [t for t in serve if t.program == visit.program]
+        serve = own or [t for t in serve if t.program == season.program]
     serve = [t for t in serve if t.end_tai < visit.mid_tai] or serve
+    serve = [
+        t
+        for t in serve
+        if not t.inputs <= frozenset().union(*(n.inputs for n in serve if n.age < t.age))
+    ]
     serve = [t for t in serve if not t.seeing > _WIDER * visit.seeing] or serve
     wanted = season.bin_of(visit.airmass)
     return min(
@@ -96,23 +108,23 @@ def choose(
 
 
 def of_band(cursor: Any, instrument: str, band: str) -> tuple[Registered, ...]:
-    """Return the templates of a band, but not those whose visits are all in newer ones."""
+    """Return the templates of a band, the newest first."""
     cursor.execute(
-        "SELECT templateid, path, footprint, begintai, endtai, airmass, seeing, inputccdvisitids, "
-        "createdtai FROM prompt_store.template "
-        "WHERE instrument = %s AND band = %s ORDER BY createdtai DESC, templateid DESC",
+        "SELECT t.templateid, t.path, t.footprint, t.begintai, t.endtai, t.airmass, t.seeing, "
+        "t.inputccdvisitids, c.programid, dense_rank() OVER (ORDER BY t.createdtai DESC) - 1 "
+        "FROM prompt_store.template AS t "
+        "LEFT JOIN prompt_store.ccdvisit AS c ON c.ccdvisitid = t.inputccdvisitids[1] "
+        "WHERE t.instrument = %s AND t.band = %s ORDER BY t.createdtai DESC, t.templateid DESC",
         (instrument, band),
     )
-    listed: list[Registered] = []
-    newer: set[int] = set()
-    for _, together in groupby(cursor.fetchall(), key=lambda row: row[-1]):
-        epoch = [
-            Registered(number, path, tuple(outline), begin, end, airmass, seeing, frozenset(inputs))
-            for number, path, outline, begin, end, airmass, seeing, inputs, _ in together
-        ]
-        listed += [t for t in epoch if not t.inputs <= newer]
-        newer.update(*(t.inputs for t in epoch))
-    return tuple(listed)
+    return tuple(
+        Registered(
+            number, path, tuple(outline), begin, end, airmass, seeing, frozenset(inputs),
+            program or "", age,
+        )
+        for number, path, outline, begin, end, airmass, seeing, inputs, program, age
+        in cursor.fetchall()
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,6 +134,7 @@ class Source:
     ccd_visit_id: int
     visit_id: int
     path: str  # of the PVI, relative to the products
+    program: str
     mid_tai: float
     airmass: float
     ra: float  # of its middle [deg]
@@ -132,8 +145,8 @@ class Source:
 def sources(cursor: Any, instrument: str, band: str) -> list[Source]:
     """Calibrated images of the template season in a band, in the order of their ids."""
     cursor.execute(
-        "SELECT c.ccdvisitid, c.visitid, c.pvipath, c.midpointtai, c.airmass, c.ra, c.decl, "
-        "greatest(science.separation(c.ra, c.decl, c.llra, c.lldecl), "
+        "SELECT c.ccdvisitid, c.visitid, c.pvipath, c.programid, c.midpointtai, c.airmass, c.ra, "
+        "c.decl, greatest(science.separation(c.ra, c.decl, c.llra, c.lldecl), "
         "science.separation(c.ra, c.decl, c.urra, c.urdecl)) / 3600 "
         "FROM prompt_store.ccdvisit AS c JOIN prompt_store.visit AS v USING (visitid) "
         "WHERE v.instrument = %s AND v.band = %s AND v.istemplate AND c.pvipath IS NOT NULL "
@@ -146,33 +159,47 @@ def sources(cursor: Any, instrument: str, band: str) -> list[Source]:
 def groups(listed: Sequence[Source], season: TemplateSeason) -> list[list[Source]]:
     """Divide images of one band into those that make a template each.
 
-    Images that overlap are of one field. Its visits are divided by time, into spans of at most
+    Images that overlap are of one field. Its visits are divided by programme, if the season names
+    one whose templates serve all; by time, into spans of at most
     ``season.span_days`` from the first on, and each span by airmass. A bin of too few visits joins
     the neighbour that has fewer.
     """
-    out = []
-    for field in _fields(listed):
-        field.sort(key=lambda s: (s.mid_tai, s.ccd_visit_id))
-        spans: list[list[Source]] = []
-        for image in field:
-            if not spans or image.mid_tai > spans[-1][0].mid_tai + season.span_days:
-                spans.append([])
-            spans[-1].append(image)
-        for span in spans:
-            bins: list[list[Source]] = [[] for _ in range(len(season.airmass) + 1)]
-            for image in span:
-                bins[season.bin_of(image.airmass)].append(image)
-            while len(bins) > 1:
-                count = [len({s.visit_id for s in b}) for b in bins]
-                least = int(np.argmin(count))
-                if count[least] >= season.bin_visits:
-                    break
-                beside = [k for k in (least - 1, least + 1) if 0 <= k < len(bins)]
-                other = min(beside, key=lambda k: count[k])
-                bins[other] = bins[other] + bins[least]
-                del bins[least]
-            out += [sorted(b, key=lambda s: s.ccd_visit_id) for b in bins]
-    return out
+    programs = [[*listed]]
+    if season.program is not None:
+        names = sorted({s.program for s in listed})
+        programs = [[s for s in listed if s.program == name] for name in names]
+    return [
+        sorted(group, key=lambda s: s.ccd_visit_id)
+        for program in programs
+        for field in _fields(program)
+        for span in _spans(field, season)
+        for group in _bins(span, season)
+    ]
+
+
+def _spans(field: list[Source], season: TemplateSeason) -> list[list[Source]]:
+    spans: list[list[Source]] = []
+    for image in sorted(field, key=lambda s: s.mid_tai):
+        if not spans or image.mid_tai > spans[-1][0].mid_tai + season.span_days:
+            spans.append([])
+        spans[-1].append(image)
+    return spans
+
+
+def _bins(span: list[Source], season: TemplateSeason) -> list[list[Source]]:
+    bins: list[list[Source]] = [[] for _ in range(len(season.airmass) + 1)]
+    for image in span:
+        bins[season.bin_of(image.airmass)].append(image)
+    while len(bins) > 1:
+        count = [len({s.visit_id for s in images}) for images in bins]
+        least = int(np.argmin(count))
+        if count[least] >= season.bin_visits:
+            break
+        beside = [k for k in (least - 1, least + 1) if 0 <= k < len(bins)]
+        other = min(beside, key=lambda k: count[k])
+        bins[other] = bins[other] + bins[least]
+        del bins[least]
+    return bins
 
 
 def _fields(listed: Sequence[Source]) -> list[list[Source]]:

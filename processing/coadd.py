@@ -15,10 +15,13 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 
+from processing import refraction
 from processing.exposure import Exposure
 from processing.matching import Matcher, common_psf
 from processing.psf import PsfModel, fwhm
+from processing.registration import located
 from processing.stack import Stack
+from processing.star_shifts import Evidence
 from processing.warp import WarpedPsf, pixel_map, resample, warped_noise
 from skyledger.errors import DataRejectedError
 
@@ -111,6 +114,14 @@ def build_template(
     gains = np.array([e.electrons_per_unit for e in heads])
     weight = np.where(stack.sky > 0, 1 / np.where(stack.sky > 0, stack.sky, 1), 0) / cost
     mean, mean_variance, bits = stack.average(weight, noise, fwhm(psf.image(0, 0)) / 2.3548)
+    stars = None
+    pulls = refraction.of_visits([e.visit for e in heads])
+    if pulls is not None and len(heads) > 1 and weight.any():
+        axes = refraction.towards_sky(wcs, shape)
+        width = fwhm(psf.image(0, 0)) / 2.3548
+        evidence = Evidence(pulls, weight, stack.sky, gains, axes, width)
+        stack.collect(evidence, mean)
+        stars = evidence.stars(wcs)
     of_noise = weight**2 * stack.sky
     correlation = np.tensordot(of_noise / (of_noise.sum() or 1), np.stack(noise), axes=1)
     pixel = float(np.mean(proj_plane_pixel_scales(wcs))) * 3600
@@ -123,9 +134,10 @@ def build_template(
         mid_tai=float(np.average(times, weights=weight)),
         exposure_time=float(sum(e.visit.exposure_time for e in heads)),
         airmass=airmass,
+        zenith_bearing=None,
         is_template=True,
     )
-    return Exposure(
+    template = Exposure(
         image=mean,
         variance=mean_variance,
         mask=bits,
@@ -145,7 +157,9 @@ def build_template(
             "seeing": psf.fwhm((shape[1] - 1) / 2, (shape[0] - 1) / 2) * pixel,
         },
         noise=correlation,
+        refraction=stars,
     )
+    return replace(template, refraction=located(template))
 
 
 def _without_pixels(exposure: Exposure) -> Exposure:

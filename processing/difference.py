@@ -17,11 +17,12 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from processing import kernel, levels, masks, smoothing, tiles
+from processing import kernel, levels, masks, refraction, smoothing, tiles
 from processing.compiled import compiled
 from processing.exposure import UNUSABLE, Exposure, Mask
 from processing.kernel import Kernel, PsfRatio
 from processing.psf import PsfModel, fwhm
+from processing.registration import registered
 from processing.warp import filled, warp, white_noise
 from skyledger.errors import DataRejectedError
 
@@ -88,7 +89,10 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
         the stars is left, or the noise is not the predicted one. Nothing of it may be used.
     """
     _check(visit, template)
-    wide = warp(template, *_widened(visit))
+    stars = template.refraction
+    seen = visit if stars is None else replace(visit, wcs=registered(visit, stars))
+    wide = warp(template, *_widened(seen))
+    _refract(wide, visit)
     warped = _cropped(wide, visit)
     name = f"ccdVisit {visit.visit.ccd_visit_id}"
     usable = np.empty(visit.shape, np.bool_)
@@ -148,6 +152,10 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
     floor = levels.spread_of((made.image[some] / np.sqrt(variance[some]))[blank[some]])
     residual = levels.residual_fraction(made.image, variance, floor**2, made.model, good)
     levels.add_share(variance, made.model, residual)
+    if stars is not None:
+        refraction.add_uncertainty(
+            variance, made.model, stars, seen.wcs, visit.visit, sigma_visit * _SIGMA_OF_FWHM
+        )
     score, flux_err = tiles.likelihood(made.image, variance, good, made.psf)
     changed = masks.around(score, 5, int(4 * sigma_visit))
     score_sd = levels.spread_of(score[some][(blank & ~changed)[some]])
@@ -201,6 +209,18 @@ def _check(visit: Exposure, template: Exposure) -> None:
         )
     if visit.psf is None or template.psf is None:
         raise DataRejectedError(f"{name} or its template has no PSF; measure it first")
+
+
+def _refract(template: Exposure, visit: Exposure) -> None:
+    """Put the stars of a template, in place, where the visit's atmosphere shows them."""
+    if template.refraction is None or template.psf is None:
+        return
+    ny, nx = template.shape
+    width = fwhm(template.psf.image((nx - 1) / 2, (ny - 1) / 2))
+    noise = float(np.sqrt(np.median(template.variance[template.usable()][::7])))
+    template.image = refraction.displaced(
+        template.image, template.refraction, template.wcs, visit.visit, width, noise
+    )
 
 
 def _widened(visit: Exposure) -> tuple[WCS, tuple[int, int]]:

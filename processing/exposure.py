@@ -9,6 +9,7 @@ from enum import IntFlag
 from typing import Any, Protocol
 
 import numpy as np
+from astropy.table import Table
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
@@ -74,6 +75,7 @@ class VisitInfo:
     rotation: float  # position angle of the detector's +y, North through East
     is_template: bool  # belongs to the template season
     dark_share: float = 0.0  # of the time from opening to the last closing: between the snaps
+    zenith_bearing: float | None = None  # degrees, North through East; None if the site is unknown
 
     def mid_tai_at(
         self, x: NDArray[np.float64], y: NDArray[np.float64], shape: tuple[int, int]
@@ -108,6 +110,7 @@ class Exposure:
     # dictionary's column names: zeroPoint, zeroPointRelErr, seeing, skyBg, skyNoise, ...
     quality: dict[str, Any] = field(default_factory=dict)
     noise: NDArray[np.float64] | None = None
+    refraction: Table | None = None  # of a template: its stars (processing.refraction)
 
     @property
     def shape(self) -> tuple[int, int]:

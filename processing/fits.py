@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
 
@@ -108,6 +109,9 @@ def write(exposure: Exposure, path: Path) -> None:
         hdus.append(psf)
     if exposure.noise is not None:
         hdus.append(fits.ImageHDU(np.asarray(exposure.noise, np.float64), name="NOISE"))
+    if exposure.refraction is not None:
+        hdus.append(fits.table_to_hdu(exposure.refraction))
+        hdus[-1].name = "REFRACTION"
     visit = {field.name: getattr(exposure.visit, field.name) for field in fields(VisitInfo)}
     visit["electrons_per_unit"] = float(exposure.electrons_per_unit)
     visit |= _wcs_numbers(exposure.wcs)
@@ -148,12 +152,13 @@ def read(path: Path) -> Exposure:
                 variance=native(hdus["VARIANCE"].data),
                 mask=native(hdus["MASK"].data),
                 unit=hdus["IMAGE"].header["BUNIT"],
-                visit=VisitInfo(**{key: visit[key] for key in names}),
+                visit=VisitInfo(**{key: visit[key] for key in names & set(visit)}),
                 wcs=wcs,
                 psf=psf,
                 electrons_per_unit=visit["electrons_per_unit"],
                 quality=_values(hdus["QUALITY"]),
                 noise=native(hdus["NOISE"].data) if "NOISE" in hdus else None,
+                refraction=_table(hdus["REFRACTION"]) if "REFRACTION" in hdus else None,
             )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise DataRejectedError(
@@ -227,6 +232,13 @@ def _row(name: str, values: dict[str, Any], path: Path) -> fits.BinTableHDU:
             dim = f"({array.size})"
         columns.append(fits.Column(name=key, format=code, dim=dim, array=array[None]))
     return fits.BinTableHDU.from_columns(columns, name=name, nrows=1)
+
+
+def _table(hdu: fits.BinTableHDU) -> Table:
+    found = Table.read(hdu)
+    found.meta.clear()
+    return Table({name: native(np.asarray(found[name])) for name in found.colnames},
+                 units={name: found[name].unit for name in found.colnames})  # fmt: skip
 
 
 def _values(hdu: fits.BinTableHDU) -> dict[str, Any]:

@@ -103,6 +103,7 @@ class TemplateSeason(BaseModel):
     value: int | str | None = None
     span_days: Annotated[float, Field(gt=0, le=366)] = 365.25  # of the visits of one template
     airmass: tuple[Annotated[float, Field(gt=1)], ...] = (1.2, 1.5)  # where bins of airmass meet
+    program: str | None = None  # whose templates serve programmes that have none of their own
     bin_visits: Annotated[int, Field(ge=1)] = 8  # a bin of fewer joins its neighbour
 
     @model_validator(mode="after")

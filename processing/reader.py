@@ -6,7 +6,7 @@ Headers only are read here; pixels follow when a frame is processed. The layout 
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from astropy.io import fits
@@ -15,6 +15,7 @@ from processing.astrometry import has_wcs, tan_from_header
 from processing.exposure import VisitInfo
 from processing.instrument import Instrument, Keywords
 from processing.raw import RawImage, amplifiers_of, number, opened, raw_image, value
+from processing.refraction import zenith_bearing
 from skyledger import ids
 from skyledger.errors import ConfigurationError, DataRejectedError, UsageError
 
@@ -60,7 +61,17 @@ def scan(directory: Path, instrument: Instrument) -> tuple[list[Frame], list[Pro
         frames, problems = module.scan(directory, instrument)
     else:
         frames, problems = _scan_raw(directory, instrument)
+    frames = [replace(f, visit=_under_sky(f.visit, instrument)) for f in frames]
     return _once(frames, problems)
+
+
+def _under_sky(visit: VisitInfo, instrument: Instrument) -> VisitInfo:
+    """Visit with the direction of the zenith, which follows from its time and the site."""
+    bearing = zenith_bearing(
+        visit.boresight_ra, visit.boresight_decl, visit.mid_tai,
+        instrument.site.longitude, instrument.site.latitude,
+    )  # fmt: skip
+    return replace(visit, zenith_bearing=bearing)
 
 
 def _scan_raw(directory: Path, instrument: Instrument) -> tuple[list[Frame], list[Problem]]:

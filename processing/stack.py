@@ -18,11 +18,13 @@ from processing.exposure import Mask, Psf
 from processing.masks import spread
 from processing.matching import Matcher
 from processing.psf import fwhm
+from processing.star_shifts import Evidence
 from processing.warp import filled
 
 FloatArray = NDArray[np.float64]
 FloatImage = NDArray[np.float32]
 _LOST = int(Mask.BAD | Mask.CR | Mask.NO_DATA | Mask.STREAK | Mask.SAT)
+_LEFT_OUT = np.int16(1 << 14)  # mask bit: not in the average
 _CLIP = 5.0  # standard deviations from the median of all inputs
 _ALIKE = 0.3  # of the median's light that inputs may differ by
 _GROW = 1.5  # PSF sigmas rejected around an outlier: its wings are below the clip
@@ -157,7 +159,16 @@ class Stack:
                 mean[y, x], variance[y, x], bits[y, x],
                 int(Mask.NO_DATA), int(Mask.EDGE), int(Mask.INTRP),
             )  # fmt: skip
+            self.mask[:, y, x] |= np.where(usable[cut], np.int16(0), _LEFT_OUT)
         return mean, variance, bits
+
+    def collect(self, evidence: Evidence, mean: FloatImage) -> None:
+        """Show an average and what went into it to :class:`processing.star_shifts.Evidence`."""
+        side = max(_LEAST, int(np.sqrt(_BLOCK / len(self))))
+        for wide, inner in self._blocks(side, evidence.half + 1):
+            image, mask = self._cut(wide)
+            corner = wide[0].start, wide[1].start
+            evidence.collect(image, (mask & _LEFT_OUT) == 0, mean[wide], inner, corner)
 
 
 def _plane(size: tuple[int, ...], kind: DTypeLike, inside: bool) -> NDArray[Any]:

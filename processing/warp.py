@@ -127,7 +127,7 @@ def resample(
     mask = np.zeros(shape, np.int32)
     _resample(
         source, source_variance, source_mask, busy, where.x, where.y, _FINE,
-        _weights(), image, variance, mask, int(Mask.NO_DATA), int(Mask.EDGE),
+        lanczos_weights(), image, variance, mask, int(Mask.NO_DATA), int(Mask.EDGE),
     )  # fmt: skip
     return image, variance, mask
 
@@ -209,12 +209,20 @@ def warped_noise(noise: FloatArray | None, where: PixelMap) -> FloatArray:
     lag_y, lag_x = np.mgrid[-_NOISE : _NOISE + 1, 0 : _NOISE + 1].reshape(2, -1)
     moved = where.jacobian() @ np.stack([lag_x, lag_y])
     total = np.zeros(lag_x.size)
-    _lagged(before, places, moved, _weights().astype(np.float64), total)
+    _lagged(before, places, moved, lanczos_weights().astype(np.float64), total)
     half = (total / _PHASES).reshape(2 * _NOISE + 1, _NOISE + 1)
     stamp = np.concatenate([half[::-1, :0:-1], half], axis=1)
     # Lags of 0 along x are in the half once; both directions are alike.
     stamp = (stamp + stamp[::-1, ::-1]) / 2
     return np.asarray(stamp / stamp.sum())
+
+
+def lanczos_weights() -> NDArray[np.float32]:
+    """Lanczos weights by position within a pixel, shape (steps + 1, taps), rows summing to 1."""
+    t = np.linspace(0, 1, _STEPS + 1)[:, None] - (np.arange(_TAPS) - (_TAPS // 2 - 1))
+    table = np.sinc(t) * np.sinc(t / (_TAPS // 2)) * (np.abs(t) < _TAPS // 2)
+    table /= table.sum(axis=1, keepdims=True)
+    return np.asarray(table, dtype=np.float32)
 
 
 @compiled
@@ -294,14 +302,6 @@ class WarpedPsf:
         ny, nx = self._shape
         terms_ = self._psf.basis(np.clip(ix, 0, nx - 1), np.clip(iy, 0, ny - 1))[0]
         return np.asarray(np.tensordot(terms_, self._planes, axes=1))
-
-
-def _weights() -> NDArray[np.float32]:
-    """Lanczos weights by position within a pixel, shape (steps + 1, taps), rows summing to 1."""
-    t = np.linspace(0, 1, _STEPS + 1)[:, None] - (np.arange(_TAPS) - (_TAPS // 2 - 1))
-    table = np.sinc(t) * np.sinc(t / (_TAPS // 2)) * (np.abs(t) < _TAPS // 2)
-    table /= table.sum(axis=1, keepdims=True)
-    return np.asarray(table, dtype=np.float32)
 
 
 @compiled

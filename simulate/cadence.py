@@ -40,7 +40,7 @@ SPECIAL_BAND = "r"
 
 
 @dataclass(frozen=True)
-class _Planned:
+class Planned:
     """When a visit is taken, of which night, season, programme and band."""
 
     night: int
@@ -188,23 +188,23 @@ def _survey_begins(tier: Tier, index: int) -> list[tuple[float, str]]:
     ]
 
 
-def _plan(tier: Tier, seed: int) -> list[_Planned]:
+def _plan(tier: Tier, seed: int) -> list[Planned]:
     """Plan every visit, in the order in which they are taken."""
     cadence = tier.cadence
-    plan = [_Planned(0, 0, "template", *one) for one in _template_begins(tier, seed)]
+    plan = [Planned(0, 0, "template", *one) for one in _template_begins(tier, seed)]
     if cadence.special:  # its own template: at transit, the night after the template season
         begin = _transit(float(FIRST_NIGHT - TEMPLATE_BEFORE[1] + 3))
         plan += [
-            _Planned(0, 0, "special", begin + k * MINUTE, SPECIAL_BAND)
+            Planned(0, 0, "special", begin + k * MINUTE, SPECIAL_BAND)
             for k in range(SPECIAL_TEMPLATE)
         ]
     for index in range(len(cadence.nights)):
         night, begins = index + 1, _survey_begins(tier, index)
-        plan += [_Planned(night, 1, "main", *one) for one in begins]
+        plan += [Planned(night, 1, "main", *one) for one in begins]
         then = begins[-1][0] + 2 * MINUTE
         if night in cadence.special:
             plan += [
-                _Planned(night, 1, "special", then + k * MINUTE, SPECIAL_BAND)
+                Planned(night, 1, "special", then + k * MINUTE, SPECIAL_BAND)
                 for k in range(SPECIAL_VISITS)
             ]
             then += SPECIAL_VISITS * MINUTE
@@ -212,11 +212,12 @@ def _plan(tier: Tier, seed: int) -> list[_Planned]:
             bands = [band for band in tier.bands for _ in range(cadence.template_visits // 2)]
             for k, band in enumerate(bands):
                 when = then + k * camera.VISIT_SPACING * SECOND
-                plan.append(_Planned(night, 0, "template", when, band))
+                plan.append(Planned(night, 0, "template", when, band))
     return plan
 
 
-def _visit(tier: Tier, seed: int, visit_id: int, planned: _Planned, sequence: int) -> Visit:
+def visit_at(tier: Tier, seed: int, visit_id: int, planned: Planned, sequence: int) -> Visit:
+    """Draw the circumstances of a planned visit; ``sequence`` is its number in the night."""
     effects, cadence = tier.effects, tier.cadence
     begin, band = planned.begin, planned.band
     rng = generator(seed, "visit conditions", visit_id)
@@ -303,5 +304,5 @@ def plan(tier: Tier, seed: int) -> list[Visit]:
         day = ids.night_of(planned.begin)
         sequence = taken.get(day, 0)
         taken[day] = sequence + 1
-        visits.append(_visit(tier, seed, ids.visit_id(day, sequence), planned, sequence))
+        visits.append(visit_at(tier, seed, ids.visit_id(day, sequence), planned, sequence))
     return visits

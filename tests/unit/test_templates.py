@@ -13,10 +13,13 @@ SIMULATED = (FOLDER / "simulated.toml").read_text(encoding="utf-8")
 SEASON = TemplateSeason(keyword="SEASON", value=0)
 
 
-def registered(number, *, end=61000.0, airmass=1.1, seeing=0.7, inputs=(), ra=10.0):
+def registered(
+    number, *, end=61000.0, airmass=1.1, seeing=0.7, inputs=None, ra=10.0, program="wide", age=0
+):
     outline = (ra - 0.1, -0.1, ra + 0.1, -0.1, ra + 0.1, 0.1, ra - 0.1, 0.1)
+    held = frozenset([1000 * number] if inputs is None else inputs)
     return Registered(
-        number, f"{number}", outline, end - 200, end, airmass, seeing, frozenset(inputs)
+        number, f"{number}", outline, end - 200, end, airmass, seeing, held, program, age
     )
 
 
@@ -72,23 +75,47 @@ def test_a_position_is_inside_within_the_footprint_and_nowhere_else(ra, decl):
         ([registered(2, airmass=1.55, seeing=1.3)], 2),
         # of one time the sharpest
         ([registered(1, airmass=1.6, seeing=0.9), registered(2, airmass=1.6, seeing=0.7)], 2),
+        # one whose visits are all in newer ones is superseded, but not by one not complete
+        ([registered(1, airmass=1.55, inputs=[1, 2], age=1), registered(2, inputs=[1, 2, 3])], 2),
+        (
+            [
+                registered(1, inputs=[1, 2], age=1),
+                registered(2, inputs=[1, 2, 3], airmass=1.55, end=61600.0),
+            ],
+            1,
+        ),
         # elsewhere
         ([registered(1, ra=12.0)], None),
         ([], None),
     ],
 )
 def test_a_template_is_chosen_by_time_airmass_and_seeing(found, chosen):
-    seen = Circumstances(ra=10.0, decl=0.0, mid_tai=61500.0, airmass=1.55, seeing=0.8)
+    seen = Circumstances(
+        ra=10.0, decl=0.0, mid_tai=61500.0, airmass=1.55, seeing=0.8, program="deep"
+    )
     for order in (found, found[::-1]):
         one = choose(order, SEASON, 7, seen)
         assert (one.template_id if one else None) == chosen
 
 
-def images(*places, ra=10.0, detectors=1):
+def test_a_programme_has_its_own_templates_or_those_for_all():
+    season = SEASON.model_copy(update={"program": "wide"})
+    found = [registered(1, airmass=1.5), registered(2, program="deep"), registered(3, program="x")]
+    for program, chosen in (("deep", 2), ("wide", 1), ("main", 1), ("x", 3)):
+        seen = Circumstances(10.0, 0.0, 61500.0, 1.1, 0.8, program)
+        assert choose(found, season, 7, seen).template_id == chosen
+        # without a name for all, programmes do not matter
+        assert choose(found, SEASON, 7, seen).template_id == 3
+    both = images((61000.0, 1.1), (61001.0, 1.1)) + images((61002.0, 1.1), program="deep")
+    assert sorted(map(len, groups(both, season))) == [1, 2]
+    assert [len(group) for group in groups(both, SEASON)] == [3]
+
+
+def images(*places, ra=10.0, detectors=1, program="wide"):
     """Sources at (time, airmass), a visit each of some detectors of half a degree."""
     return [
-        Source(100 * v + d, v, "x", tai, airmass, ra + 0.3 * d, 0.0, 0.25)
-        for v, (tai, airmass) in enumerate(places, start=1 + int(1000 * ra))
+        Source(100 * v + d, v, "x", program, tai, airmass, ra + 0.3 * d, 0.0, 0.25)
+        for v, (tai, airmass) in enumerate(places, start=int(1000 * ra) + 500 * (program != "wide"))
         for d in range(detectors)
     ]
 
