@@ -305,7 +305,8 @@ def test_tables_and_columns_named_on_the_pages_exist() -> None:
     columns |= {c.name for c in dictionary.all_derived().values()}
     columns |= {"insertedTai", "createdTai", "deletedTai", "epochTai", "parentIndex", "nJy"}
     columns |= {"fpC", "fpM", "psField", "tsField"}  # files of SDSS
-    columns |= {"fluxErr"}  # of science.light_curve
+    columns |= {"fluxErr", "levelErr"}  # of science.light_curve and levelled_fluxes
+    columns |= {"coefficientErr", "pullEast", "pullNorth"}  # of REFRACTION in a template's file
     columns |= {"diaCharacterizationCutoff"}  # a parameter of the DPDD
     columns |= {"unicodeChar", "unsignedByte"}  # types of VOTable
     columns |= {"sinceTai", "untilTai"}  # of prompt_changes
