@@ -20,9 +20,10 @@ from processing.exposure import Exposure
 from processing.matching import Matcher, common_psf
 from processing.psf import PsfModel, fwhm
 from processing.registration import located
+from processing.resampling import pixel_map, resample
 from processing.stack import Stack
 from processing.star_shifts import Evidence
-from processing.warp import WarpedPsf, pixel_map, resample, warped_noise
+from processing.warp import WarpedPsf, warped_noise
 from skyledger.errors import DataRejectedError
 
 FloatArray = NDArray[np.float64]

@@ -23,7 +23,8 @@ from processing.exposure import UNUSABLE, Exposure, Mask
 from processing.kernel import Kernel, PsfRatio
 from processing.psf import PsfModel, fwhm
 from processing.registration import registered
-from processing.warp import filled, warp, white_noise
+from processing.resampling import filled
+from processing.warp import warp, white_noise
 from skyledger.errors import DataRejectedError
 
 FloatImage = NDArray[np.float32]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from processing.compiled import compiled
 from processing.exposure import VisitInfo
-from processing.warp import lanczos_weights
+from processing.resampling import lanczos_weights
 
 FloatArray = NDArray[np.float64]
 FloatImage = NDArray[np.float32]

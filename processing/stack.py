@@ -18,8 +18,8 @@ from processing.exposure import Mask, Psf
 from processing.masks import spread
 from processing.matching import Matcher
 from processing.psf import fwhm
+from processing.resampling import filled
 from processing.star_shifts import Evidence
-from processing.warp import filled
 
 FloatArray = NDArray[np.float64]
 FloatImage = NDArray[np.float32]
