@@ -64,9 +64,9 @@ def tier(size: int) -> Tier:
 
 def prepare(folder: Path, seed: int, size: int) -> None:
     """Simulate; write what the measured processes read: the inputs, the visit and its template."""
-    simulate(folder / "data", folder / "truth", tier(size), seed)
     if (folder / "template.fits").exists():
         return
+    simulate(folder / "data", folder / "truth", tier(size), seed)
     camera = instrument.load("simulated")
     frames, _ = reader.scan(folder / "data", camera)
     masters = calibration_frames.build(folder / "data", camera)
@@ -156,7 +156,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--size", type=int, default=4096)
-    options.add_argument("--data", type=Path, help="keep frames and template here, or find them")
+    options.add_argument("--data", type=Path, help="keep frames and template here, or take those that are there")
     chosen = options.parse_args()
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="skyledger-ccd-") as name:
