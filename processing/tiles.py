@@ -19,7 +19,7 @@ from processing.psf import PsfModel, normalisation, terms
 
 FloatImage = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
-_FILTERS = 10  # cells along the longer side of a detector, for filters
+_FILTERS = 8  # cells along the longer side of a detector, for filters
 _SCORES = 6  # and for scores
 _SMALLEST = 96  # pixels of a cell's side, at least
 
