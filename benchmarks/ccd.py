@@ -156,7 +156,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--size", type=int, default=4096)
-    options.add_argument("--data", type=Path, help="keep frames and template here, or take those that are there")
+    options.add_argument("--data", type=Path, help="keep frames and template here, or find them")
     chosen = options.parse_args()
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="skyledger-ccd-") as name:

@@ -21,7 +21,7 @@ def test_a_constant_filter_is_a_convolution():
     rng = np.random.default_rng(1)
     wide = rng.normal(size=(SHAPE[0] + 10, SHAPE[1] + 10)).astype(np.float32)
     stamp = rng.normal(size=(13, 13))  # no symmetry hides a flip
-    found = tiles.convolved(wide, SHAPE, 6, lambda *place: stamp)
+    found = tiles.convolved(wide, SHAPE, 6, lambda _x, _y: stamp)
     # The margin of 5 pixels is used, zeros beyond it.
     expected = signal.convolve(wide.astype(float), stamp, "same", "direct")[5:-5, 5:-5]
     # Single precision: 169 products of order 1 each.
