@@ -22,6 +22,7 @@ from ingest.measure import Job, Measured
 from ingest.publish import Published, publish_visit
 from ingest.workers import at_once, lost, worker_pool
 from processing import instrument as instruments
+from processing import spuriousness
 from processing.instrument import Instrument
 from processing.reader import Frame, scan
 from skyledger import provenance
@@ -71,7 +72,13 @@ class _Night:
             cursor.execute("SELECT EXISTS (SELECT FROM ledger.subthresholdrule WHERE isinforce)")
             self.below_threshold = cursor.fetchone()[0]
             self.provenance = provenance.record(
-                cursor, "prompt", used.name, {"instrument": used.model_dump(mode="json")}
+                cursor,
+                "prompt",
+                used.name,
+                {
+                    "instrument": used.model_dump(mode="json"),
+                    "spuriousness": spuriousness.shipped().version,
+                },
             )
         connection.commit()
 

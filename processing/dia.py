@@ -10,7 +10,6 @@ import numpy as np
 import sep
 from astropy.table import Table
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from processing import line_fits
 from processing.columns import Columns, extendedness, set_moments, set_point
@@ -20,10 +19,11 @@ from processing.exposure import Exposure, Mask
 from processing.forced import direct_flux, mask_flags
 from processing.geometry import local_sky
 from processing.line_fits import LineFits, SkyLine
-from processing.measure import Measured, measure_on_difference, middle, preferred
+from processing.measure import measure_on_difference, middle, preferred
 from processing.moments import psf_moments
 from processing.plane import BoolArray, FloatArray, Plane
 from processing.psf_core import spline_psf
+from processing.spuriousness import judge
 
 THRESHOLD = 5.0  # transSNR
 _MASK_FLAGS = {
@@ -162,8 +162,7 @@ def _measure(
     row = np.clip(np.rint(cy).astype(int), 0, exposure.shape[0] - 1)
     column = np.clip(np.rint(cx).astype(int), 0, exposure.shape[1] - 1)
     flags |= np.where(plane.usable[row, column], 0, flag("UNUSABLE_CENTER"))
-    steady = np.where(no_snap, 0.0, np.abs(snap) / np.where(no_snap, 1, snap_err))
-    columns.set("spuriousness", _spuriousness(found, plane, cx, cy, score, steady))
+    columns.set("spuriousness", judge(sources, plane, difference, snap_difference))
     columns.set("flags", flags)
 
 
@@ -215,46 +214,3 @@ def _footprint_flags(sources: list[Source], mask: NDArray[np.int32]) -> NDArray[
             if found & plane:
                 flags[k] |= bit
     return flags
-
-
-def _spuriousness(
-    found: Measured,
-    plane: Plane,
-    x: FloatArray,
-    y: FloatArray,
-    score: FloatArray,
-    steady: FloatArray,
-) -> FloatArray:
-    """Artifact measure from the image alone: a logistic of four features.
-
-    They are the excess of chi-square per pixel over the best of the three models, the share of
-    significant pixels of the wrong sign, the share of unusable pixels, and the significance of
-    the difference of the snaps. The weights are set by hand: an isolated point source gets about
-    0.02, a residual ring or a hit in one snap more than 0.5.
-    """
-    n = len(x)
-    best = np.full(n, np.inf)
-    for fit in (found.point, found.trail, found.dipole):
-        ratio = fit.chi2 / np.maximum(fit.n_data, 1)
-        best = np.where(fit.converged, np.minimum(best, ratio), best)
-    misfit = np.clip(np.where(np.isfinite(best), best, 3.0) - 1.3, 0, 1.5)
-    wrong, lost = np.zeros(n), np.zeros(n)
-    reach = int(np.ceil(1.2 * plane.psf.fwhm))
-    ny, nx = plane.image.shape
-    dipole = preferred(found)[1]
-    for k in range(n):
-        column, row = int(np.rint(x[k])), int(np.rint(y[k]))
-        cut = (
-            slice(max(0, row - reach), min(ny, row + reach + 1)),
-            slice(max(0, column - reach), min(nx, column + reach + 1)),
-        )
-        usable = plane.usable[cut]
-        lost[k] = 1 - usable.sum() / (2 * reach + 1) ** 2
-        light = np.sign(score[k]) * plane.image[cut][usable]
-        strong = np.abs(light) > 3 * np.sqrt(plane.variance[cut][usable])
-        total = np.abs(light[strong]).sum()
-        # The other lobe of a dipole is not the wrong sign.
-        if total > 0 and not dipole[k]:
-            wrong[k] = -light[strong & (light < 0)].sum() / total
-    hit = np.clip(steady - 5, 0, 5)
-    return np.asarray(expit(-4 + 6 * misfit + 8 * wrong + 6 * lost + hit))

@@ -49,7 +49,7 @@ class Plane:
         cut = slice(y0, min(ny, int(y) + reach + 1)), slice(x0, min(nx, int(x) + reach + 1))
         image = self.image[cut].copy()
         for flux, sx, sy in siblings:
-            _subtract_point(image, self.psf, flux, sx, sy, x0, y0)
+            add_point(image, self.psf, -flux, sx, sy, x0, y0)
         psf = replace(self.psf, x0=self.psf.x0 - x0, y0=self.psf.y0 - y0)
         return replace(
             self,
@@ -75,10 +75,11 @@ class Plane:
         )  # fmt: skip
 
 
-def _subtract_point(
-    image: NDArray[np.float32], psf: SplinePsf, flux: float, x: float, y: float, x0: int, y0: int
-) -> None:
-    """Subtract a point source at (x, y) of the detector from the piece starting at (x0, y0)."""
+def add_point(
+    image: NDArray[np.float32], psf: SplinePsf, flux: float, x: float, y: float,
+    x0: int = 0, y0: int = 0,
+) -> None:  # fmt: skip
+    """Add a point source at (x, y) of the detector to the piece whose first pixel is (x0, y0)."""
     stamp = flux * psf.image(x, y, exact=True)
     half = stamp.shape[0] // 2
     row, column = round(y) - y0, round(x) - x0
@@ -86,6 +87,6 @@ def _subtract_point(
     r0, r1 = max(0, row - half), min(ny, row + half + 1)
     c0, c1 = max(0, column - half), min(nx, column + half + 1)
     if r0 < r1 and c0 < c1:
-        image[r0:r1, c0:c1] -= stamp[
+        image[r0:r1, c0:c1] += stamp[
             r0 - row + half : r1 - row + half, c0 - column + half : c1 - column + half
         ].astype(np.float32)

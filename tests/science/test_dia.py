@@ -265,7 +265,8 @@ def test_a_flare_of_one_snap_shows_in_the_difference_of_snaps():
     steady, flare = table[match(table, *fakes[:2])]
     assert abs(steady["diffFlux"]) < 4 * steady["diffFluxErr"]
     assert flare["diffFlux"] == pytest.approx(18000, abs=4 * float(flare["diffFluxErr"]))
-    assert flare["spuriousness"] > steady["spuriousness"]
+    # It has the shape of a source: no hit.
+    assert flare["spuriousness"] < 0.5
 
 
 def turned(exposure, how):
