@@ -118,7 +118,8 @@ def detect(
     half, half_flags = sep.flux_radius(
         image, x, y, np.full(len(x), 3 * fwhm), 0.5, normflux=flux, subpix=5, mask=lost
     )
-    core = ((mask & int(Mask.SAT | Mask.BAD | Mask.NO_DATA | Mask.CR)) != 0).astype(np.float32)
+    harmed = Mask.SAT | Mask.BAD | Mask.NO_DATA | Mask.CR | Mask.STREAK
+    core = ((mask & int(harmed)) != 0).astype(np.float32)
     hits, _, _ = sep.sum_circle(np.ascontiguousarray(core), x, y, fwhm, subpix=1)
     border = 2 * fwhm
     ny, nx = image.shape

@@ -14,9 +14,19 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 
-from processing import astrometry, background, detection, photometry, psf_stars, quality, snaps
+from processing import (
+    astrometry,
+    background,
+    detection,
+    photometry,
+    psf_stars,
+    quality,
+    snaps,
+    streaks,
+)
 from processing.astrometry import Place, has_wcs, tan_from_header
 from processing.calibration_frames import CalibrationFrames
 from processing.exposure import UNUSABLE, Exposure, FloatImage, Mask
@@ -141,9 +151,12 @@ def _calibrate(
     light = snaps.light_variance(image, sky, combined.flat, np.sqrt(empty))
     variance = steady + combined.light_weight * light
     shape = (image.shape[0], image.shape[1])
-    usable = (combined.mask & int(UNUSABLE)) == 0
     lowest = np.where(combined.mask & int(Mask.SAT), np.float32(0), image)
-    width = detection.coarse_fwhm(lowest, ~usable)
+    width = detection.coarse_fwhm(lowest, (combined.mask & int(UNUSABLE)) != 0)
+    trails = _trails(combined, image, np.sqrt(empty), light, width, _scale(approximate))
+    for trail in trails:
+        combined.mask[trail.covers(shape)] |= int(Mask.STREAK)
+    usable = (combined.mask & int(UNUSABLE)) == 0
     found = detection.detect(image, np.sqrt(empty), combined.mask, width)
     try:
         psf = psf_stars.fit(image, variance, combined.mask, found, width)
@@ -180,6 +193,7 @@ def _calibrate(
         "nAstromStars": len(solution.star),
         "nPhotoStars": len(zero.used),
         "nStars": int(good.sum()),
+        "nStreaks": len(trails),
         "psfResidual": psf.max_residual,
         "fluxScale": zero.flux_scale,
         "zeroPoint": 31.4 - 2.5 * float(np.log10(zero.flux_scale)),
@@ -203,6 +217,35 @@ def _calibrate(
         stars=star_table(exposure, points, xy, good, roles, matched),
         sky=sky * np.float32(zero.flux_scale),
     )
+
+
+def _scale(approximate: WCS | Place) -> float:
+    """Size of a pixel [arcsec], roughly."""
+    if isinstance(approximate, Place):
+        return approximate.scale
+    return float(np.mean(proj_plane_pixel_scales(approximate))) * 3600
+
+
+def _trails(
+    combined: snaps.Combined,
+    image: FloatImage,
+    noise: FloatImage,
+    light: FloatImage,
+    width: float,
+    scale: float,
+) -> list[streaks.Streak]:
+    """Find trails of satellites: in the difference of two snaps, where stars are not, or the image.
+
+    A satellite crosses the image in a fraction of one snap. In the sum the pixels of a bright trail
+    may have been taken for cosmic rays; the difference holds them as they were.
+    """
+    lost = (combined.mask & int(Mask.SAT | Mask.BAD | Mask.NO_DATA)) != 0
+    if combined.difference is None or combined.difference_noise is None:
+        lost |= (combined.mask & int(Mask.CR)) != 0
+        return streaks.find(image, noise, lost, width, scale)
+    difference = combined.difference - np.float32(np.median(combined.difference[~lost]))
+    spread = np.sqrt(combined.difference_noise + light)
+    return streaks.find(difference, spread, lost, width, scale, both_signs=True)
 
 
 def _enough_pixels(mask: NDArray[np.int32], name: str) -> None:
