@@ -153,8 +153,7 @@ def _calibrate(
     shape = (image.shape[0], image.shape[1])
     lowest = np.where(combined.mask & int(Mask.SAT), np.float32(0), image)
     width = detection.coarse_fwhm(lowest, (combined.mask & int(UNUSABLE)) != 0)
-    trails = _trails(combined, image, np.sqrt(empty), light, width, _scale(approximate))
-    for trail in trails:
+    for trail in _trails(combined, image, np.sqrt(empty), light, width, _scale(approximate)):
         combined.mask[trail.covers(shape)] |= int(Mask.STREAK)
     usable = (combined.mask & int(UNUSABLE)) == 0
     found = detection.detect(image, np.sqrt(empty), combined.mask, width)
@@ -193,7 +192,6 @@ def _calibrate(
         "nAstromStars": len(solution.star),
         "nPhotoStars": len(zero.used),
         "nStars": int(good.sum()),
-        "nStreaks": len(trails),
         "psfResidual": psf.max_residual,
         "fluxScale": zero.flux_scale,
         "zeroPoint": 31.4 - 2.5 * float(np.log10(zero.flux_scale)),
