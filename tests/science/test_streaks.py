@@ -137,7 +137,7 @@ def test_a_trail_in_a_raw_snap_is_masked_and_its_sources_are_flagged(smoke_surve
     assert masked[seen].mean() > 0.99
     assert masked.sum() < 2.5 * seen.sum()
     # The calibration does not notice; what lies on the trail is flagged, what does not is not.
-    assert pvi.quality["zeroPoint"] == pytest.approx(clean.exposure.quality["zeroPoint"], abs=0.004)
+    assert pvi.quality["zeroPoint"] == pytest.approx(clean.exposure.quality["zeroPoint"], abs=0.01)
     table = sources.find_and_measure(pvi, single.sky)
     x, y = (np.clip(np.rint(np.asarray(table[name])).astype(int), 0, size - 1) for name in "xy")
     flagged = (np.asarray(table["flags"]) >> flag_bit("Source", "STREAK")) & 1 == 1
