@@ -252,7 +252,7 @@ def main() -> None:
         all_of, found = np.sum([np.sum(counts[name, b], axis=0) for b in BANDS], axis=0)
         each = {b: np.sum(counts[name, b], axis=0).tolist() for b in BANDS}
         say(f"dcr.{name}", 100 * found / all_of, "per 100 stars",
-            "" if name == "dipoles_plain" else "<= 5", stars=int(all_of), **each)  # fmt: skip
+            None if name == "dipoles_plain" else "<= 5", stars=int(all_of), **each)  # fmt: skip
     for band in BANDS:
         each_pull = np.concatenate(pulls[band])
         if each_pull.size:
@@ -260,7 +260,7 @@ def main() -> None:
             say("dcr.coefficient", spread, "", "0.8 to 1.25", band=band, stars=each_pull.size)
     say("dcr.masked", float(np.mean(masked)), "", "<= 0.03")
     with_it, without = np.sum(seconds, axis=0)
-    say("dcr.cpu", with_it / without, "ratio", "", seconds=round(with_it / len(seconds), 3))
+    say("dcr.cpu", with_it / without, "ratio", seconds=round(with_it / len(seconds), 3))
 
 
 if __name__ == "__main__":
