@@ -22,6 +22,8 @@ from processing.psf import PsfModel, fwhm
 from processing.psf_spline import PAD, REACH, Stamp, render, render_slopes, stamp_at
 
 FloatArray = NDArray[np.float64]
+_STEPS = 40  # of a fit: noise can make the top of a faint source so flat that it takes many
+_WHOLE_STEPS = 12
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,7 @@ def _fit_points(
         flux = _flux_alone(data, noise, use, p, 0.0, per_unit)
         if not np.isfinite(flux):
             continue
-        for _ in range(11):
+        for step in range(_STEPS):
             render_slopes(stamp, dx, dy, p, px, py, work)
             _sums(data, noise, use, p, px, py, flux, per_unit, sums)
             a00, a10, a11, a20, a21, a22 = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
@@ -289,9 +291,11 @@ def _fit_points(
             longest = max(abs(move_x), abs(move_y))
             # At most half a pixel a step: the model is far from linear beyond.
             shorten = 1.0 if longest < 0.5 else 0.5 / longest
+            flux += move_f if shorten == 1.0 else 0.0
+            # Noise can make the top so narrow that whole steps go to and fro.
+            shorten *= 1.0 if step < _WHOLE_STEPS else 0.5
             dx += shorten * move_x
             dy += shorten * move_y
-            flux += move_f if shorten == 1.0 else 0.0
             if abs(dx) > REACH or abs(dy) > REACH:
                 break
         result[s, 0], result[s, 1], result[s, 2] = flux, column + dx, row + dy

@@ -41,7 +41,7 @@ class Scene:
     truth : Table
         A row a fake: ``x``, ``y`` [pixel], ``flux`` [nJy], ``kind`` (blank or host), ``host``
         (row of ``sky.galaxies`` or -1), ``snr`` (Fisher: of the flux at the true position, with
-        the true PSF, under the true variance of the visit and the noise of the template).
+        the true PSF, under the true variance of the visit and that of the best template).
     sky : Sky
     shot : Shot
         The visit's truth.
@@ -62,7 +62,7 @@ class Scene:
         return self._made["template"]
 
     def true_psf(self, x: float, y: float) -> FloatArray:
-        """Centred stamp of the visit's PSF, of sum 1."""
+        """Centred stamp of the visit's PSF."""
         return self.shot.psf.image(x, y)
 
     @cached_property
@@ -219,25 +219,23 @@ def _fakes(
 def _add_fluxes(truth: Table, shot: Shot, inputs: list[Exposure]) -> None:
     """Turn signal-to-noise into flux: sigma^-2 = sum P^2 / V over the true pixels.
 
-    The template adds the variance of as many visits like this one as cover the place, smoothed
-    to this PSF.
+    The best template of the visits that cover the place adds their variance, 1 / sum 1 / V. For
+    visits as wide as this one on average it is white where the PSF has its power.
     """
     half = 20
     variance = np.pad(shot.variance, half, mode="edge")
     ra, decl = shot.exposure.wcs.all_pix2world(truth["x"], truth["y"], 0)
-    visits = np.zeros(len(truth))
+    known = np.zeros(len(truth))
     for one in inputs:
         x, y = one.wcs.all_world2pix(ra, decl, 0)
-        visits += (x > 0) & (x < one.shape[1] - 1) & (y > 0) & (y < one.shape[0] - 1)
+        covered = (x > 0) & (x < one.shape[1] - 1) & (y > 0) & (y < one.shape[0] - 1)
+        known += covered / np.median(one.variance)
     flux = []
-    for x, y, snr, n in zip(truth["x"], truth["y"], truth["snr"], visits, strict=True):
+    for x, y, snr, n in zip(truth["x"], truth["y"], truth["snr"], known, strict=True):
         stamp = shot.psf.stamp(float(x), float(y), half)
         row, column = int(np.rint(y)), int(np.rint(x))
         local = variance[row : row + 2 * half + 1, column : column + 2 * half + 1]
         weight = stamp / local
         own = 1 / np.sum(weight * stamp)
-        sky = np.median(local)
-        # Weighted sum over noise that a kernel of the PSF's own width has smoothed.
-        added = sky / max(n, 1) * np.sum(ndimage.gaussian_filter(weight, 0.5) ** 2) * own**2
-        flux.append(snr * np.sqrt(own + added))
+        flux.append(snr * np.sqrt(own + np.sum(weight**2) / n * own**2))
     truth["flux"] = np.array(flux)

@@ -51,9 +51,8 @@ class TruePsf:
         return out
 
     def image(self, x: float, y: float) -> FloatArray:
-        """Centred stamp of sum 1, for :class:`processing.exposure.Psf`."""
-        stamp = self.stamp(float(np.rint(x)), float(np.rint(y)), int(np.ceil(4 * self.fwhm)))
-        return np.asarray(stamp / stamp.sum())
+        """Centred stamp with the light that falls on it, for :class:`processing.exposure.Psf`."""
+        return self.stamp(float(np.rint(x)), float(np.rint(y)), int(np.ceil(4 * self.fwhm)))
 
 
 def random_psf(rng: np.random.Generator, fwhm: float, shape: tuple[int, int]) -> TruePsf:

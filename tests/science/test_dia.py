@@ -82,6 +82,9 @@ def test_completeness_at_and_above_the_threshold(many):
     assert 0.38 < found[at_limit].mean() < 0.75
     assert found[near & (signal >= 8)].mean() >= 0.97
     assert np.all(table["snr"] >= 5)
+    # A peak of the likelihood over position and flux exists where the score has one.
+    seen = match(table, x, y)[found & near]
+    assert not np.any(table["flags"][seen] & flag("PSF_FIT_FAILED"))
 
 
 @pytest.mark.requirement("DIA-10", "L1DB-07")
