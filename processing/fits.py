@@ -120,12 +120,8 @@ def write(exposure: Exposure, path: Path) -> None:
     hdus += [_row("VISIT", visit, path), _row("QUALITY", exposure.quality, path)]
     hdus.append(fits.table_to_hdu(masked_polygons(exposure)))
     hdus[-1].name = "REGIONS"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with appearing_whole(path) as temporary:
         fits.HDUList(hdus).writeto(temporary, overwrite=True)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(path: Path) -> Exposure:
@@ -164,6 +160,17 @@ def read(path: Path) -> Exposure:
         raise DataRejectedError(
             f"{path} is not an exposure of this archive ({error}); process the visit again"
         ) from error
+
+
+@contextmanager
+def appearing_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that takes the place of ``path`` when the block ends well."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

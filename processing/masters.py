@@ -21,7 +21,6 @@ What is read is what was written, bit by bit; the same frames give the same file
 """
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from numpy.typing import NDArray
 
 from processing.calibration_frames import DetectorCalibration, Series
 from processing.exposure import Mask
-from processing.fits import native, open_whole
+from processing.fits import appearing_whole, native, open_whole
 from processing.readout import Readout
 from skyledger.errors import DataRejectedError
 
@@ -169,12 +168,8 @@ def write(
     for name, table in (("AMPLIFIERS", amplifiers), ("MASTERS", about), ("INPUTS", used)):
         hdus.append(fits.table_to_hdu(table))
         hdus[-1].name = name
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with appearing_whole(path) as temporary:
         fits.HDUList(hdus).writeto(temporary, overwrite=True)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(path: Path) -> DetectorCalibration:

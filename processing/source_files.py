@@ -5,7 +5,6 @@ carries ``unit``, ``ucd`` and ``description`` as metadata of its field; the meta
 tell the visit.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 
 from processing.exposure import VisitInfo
+from processing.fits import appearing_whole
 from skyledger.dictionary import shipped
 from skyledger.errors import DataRejectedError
 
@@ -50,12 +50,8 @@ def write(table: Table, visit: VisitInfo, path: Path) -> None:
         arrays.append(array)
     said = {name: str(getattr(visit, name)) for name in _VISIT}
     schema = pa.schema(fields, metadata={"relation": "Source", **said})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with appearing_whole(path) as temporary:
         pq.write_table(pa.Table.from_arrays(arrays, schema=schema), temporary, use_dictionary=False)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _array(column: Any) -> pa.Array:
