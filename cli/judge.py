@@ -41,18 +41,9 @@ def show(verdict: Verdict, console: Console) -> None:
         console.print(f"missing: {step}", highlight=False)
 
 
-@app.command()
-def judge(
-    truth: Annotated[Path, typer.Argument(help="Folder of the truth of a simulated survey.")],
-    db: Database = "prompt",
-    output: Annotated[Path, typer.Option(help="Folder of judge.jsonl and judge.png.")] = Path(
-        "judged"
-    ),
-) -> None:
-    """Compare what is published of a simulated survey with its truth: one table, one page."""
-    with archive() as opened:
-        verdict = compare(opened, truth, virtual.parse(db))
-    show(verdict, Console())
+def deliver(verdict: Verdict, output: Path, console: Console) -> None:
+    """Print a verdict, and write it as judge.jsonl and judge.png."""
+    show(verdict, console)
     output.mkdir(parents=True, exist_ok=True)
     lines = [
         json.dumps(
@@ -68,3 +59,17 @@ def judge(
     picture = quality_pictures.verdict(verdict.completeness, verdict.purity, verdict.drawn)
     (output / "judge.png").write_bytes(png(picture))
     print(f"{output / 'judge.jsonl'}, {output / 'judge.png'}")
+
+
+@app.command()
+def judge(
+    truth: Annotated[Path, typer.Argument(help="Folder of the truth of a simulated survey.")],
+    db: Database = "prompt",
+    output: Annotated[Path, typer.Option(help="Folder of judge.jsonl and judge.png.")] = Path(
+        "judged"
+    ),
+) -> None:
+    """Compare what is published of a simulated survey with its truth: one table, one page."""
+    with archive() as opened:
+        verdict = compare(opened, truth, virtual.parse(db))
+    deliver(verdict, output, Console())

@@ -23,6 +23,7 @@ COMMANDS = {
     "masters": "cli.masters",
     "inject": "cli.inject",
     "judge": "cli.judge",
+    "survey": "cli.survey",
     "reference": "cli.reference",
     "query": "cli.query",
     "serve": "cli.serve",

@@ -37,7 +37,7 @@ def plot_visit(
         Path | None, typer.Option(help="PNG file; CCDVISITID.png if left out.")
     ] = None,
 ) -> None:
-    """Draw how good a ccdVisit is: PSF, residuals, kernel, score, stars, mask, numbers."""
+    """Draw how good a ccdVisit is: PSF, residuals, kernel, depth, zero point, false positives."""
     with archive() as opened:
         figure = quality_pictures.draw_visit(opened, ccd_visit_id, virtual.parse(db))
     path = output or Path(f"{ccd_visit_id}.png")

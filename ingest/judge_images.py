@@ -23,7 +23,9 @@ def calibration(verdict: Verdict, frames: Columns, truth: dict[str, Columns]) ->
         if int(ccd_visit) not in index:
             continue
         row = index[int(ccd_visit)]
-        true = 31.4 + 2.5 * np.log10(visits["electronsPerNjy"][row])
+        # Flats are 1 in the mean: images count electrons of a pixel of mean response.
+        scale = visits["electronsPerNjy"][row] * visits["response"][row]
+        true = 31.4 + 2.5 * np.log10(scale)
         off.append(1000 * (frames["zeropoint"][k] - true))
         error = 1000 * 2.5 / np.log(10) * frames["photocalibrelerr"][k]
         pull.append(off[-1] / error)

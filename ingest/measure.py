@@ -27,6 +27,7 @@ from processing import (
     inject,
     instrument,
     masters,
+    quality,
     reference,
     single_visit,
     source_files,
@@ -232,7 +233,7 @@ def measure(job: Job) -> Measured:
                 "templateId": template.template_id,
                 "nDiaSources": len(found),
                 "nSpurious": int(np.sum(found["spuriousness"].filled(0) > SPURIOUS)),
-                "nNoisePeaks": rows.noise_peaks(subtracted, dia.THRESHOLD),
+                "nNoisePeaks": quality.noise_peaks(subtracted.exposure, dia.THRESHOLD),
                 "usableMask": rows.usable_mask(subtracted.exposure),
             },
         )

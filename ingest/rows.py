@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from astropy.wcs.utils import proj_plane_pixel_scales
 
-from processing.difference import Difference
 from processing.exposure import Exposure
 from processing.reader import Frame
 from skyledger import dictionary as dd
@@ -108,26 +107,6 @@ def usable_mask(difference: Exposure) -> list[int]:
     usable = (2 * share >= np.bincount(cell, minlength=4096)) & (share > 0)
     bits = np.packbits(usable.reshape(64, 64), axis=1, bitorder="little")
     return [int(v) for v in bits.view("<i8").ravel()]
-
-
-def noise_peaks(difference: Difference, threshold: float) -> float:
-    """Predict how many peaks of either sign noise lifts above a threshold (Rice's formula).
-
-    For a white image whose score is its correlation with a PSF p the curvature of the score at
-    its peaks is that of p: of a Gaussian, 1 / (2 sigma**2) an axis.
-    """
-    exposure = difference.exposure
-    usable = int(exposure.usable().sum())
-    if exposure.psf is None:
-        return float("nan")
-    ny, nx = exposure.shape
-    p = exposure.psf.image((nx - 1) / 2, (ny - 1) / 2)
-    slopes = np.gradient(p)
-    power = float((p**2).sum())
-    xx, yy, xy = (float((slopes[a] * slopes[b]).sum()) / power for a, b in ((1, 1), (0, 0), (0, 1)))
-    curvature = np.sqrt(max(xx * yy - xy * xy, 0.0))
-    rate = (2 * np.pi) ** -1.5 * curvature * threshold * np.exp(-(threshold**2) / 2)
-    return float(2 * usable * rate)
 
 
 def detector(pvi: Exposure) -> dict[str, Any]:

@@ -67,7 +67,8 @@ def inject(
         )
     middle = visit.psf.image((visit.shape[1] - 1) / 2, (visit.shape[0] - 1) / 2)
     fwhm = PsfModel.constant(middle).fwhm(0, 0)
-    x, y = _places(visit, usable, number, _APART * fwhm, float(middle.max()), rng)
+    galaxies = _galaxies(visit, float(middle.max()))
+    x, y = _places(galaxies, usable, number, _APART * fwhm, rng)
     variance = np.where(usable, visit.variance + template.variance, np.inf)
     level = float(np.median(variance[usable]))
     wanted = np.exp(rng.uniform(np.log(SNR[0]), np.log(SNR[1]), len(x)))
@@ -88,7 +89,7 @@ def inject(
     fakes["x"], fakes["y"] = x, y
     fakes["ra"], fakes["decl"] = visit.wcs.all_pix2world(x, y, 0) if len(x) else (x, y)
     fakes["flux"], fakes["snr"] = flux, snr
-    fakes["where"] = _where(visit, usable, x, y, float(middle.max()))
+    fakes["where"] = _where(visit, galaxies, usable, x, y)
     for name, unit in (("x", "pix"), ("y", "pix"), ("ra", "deg"), ("decl", "deg"), ("flux", "nJy")):
         fakes[name].unit = unit
     changed = replace(
@@ -100,35 +101,35 @@ def inject(
     return changed, fakes
 
 
-def _galaxies(visit: Exposure, peak: float) -> NDArray[np.int32]:
-    """Label the regions of light that is more extended than the PSF; 0 elsewhere."""
+def _galaxies(visit: Exposure, peak: float) -> NDArray[np.bool_]:
+    """Find the pixels of light that is more extended than a PSF of the given peak."""
     detected = (visit.mask & int(Mask.DETECTED)) != 0
     saturated = (visit.mask & int(Mask.SAT)) != 0
     labels, n = ndimage.label(detected)
     index = np.arange(1, n + 1)
     if not n:
-        return np.zeros(visit.shape, np.int32)
+        return np.zeros(visit.shape, bool)
     total = ndimage.sum_labels(visit.image, labels, index)
     highest = ndimage.maximum(visit.image, labels, index)
     extended = (total > 0) & (highest < _EXTENDED * peak * total)
     # A saturated star has no peak.
     extended &= ~ndimage.maximum(saturated, labels, index).astype(bool)
     keep = np.concatenate([[False], extended])
-    return np.where(keep[labels], labels, 0).astype(np.int32)
+    return np.asarray(keep[labels])
 
 
 def _places(
-    visit: Exposure,
+    galaxies: NDArray[np.bool_],
     usable: NDArray[np.bool_],
     number: int,
     apart: float,
-    peak: float,
     rng: np.random.Generator,
 ) -> tuple[FloatArray, FloatArray]:
     """Positions [pixel] at least ``apart`` from each other: half anywhere, half on galaxies."""
-    ny, nx = visit.shape
-    rows, columns = np.nonzero((_galaxies(visit, peak) > 0) & usable)
+    ny, nx = usable.shape
+    rows, columns = np.nonzero(galaxies & usable)
     found: list[tuple[float, float]] = []
+    cells: dict[tuple[int, int], list[tuple[float, float]]] = {}  # squares of side ``apart``
     for attempt in range(20 * number):
         if len(found) == number:
             break
@@ -137,8 +138,11 @@ def _places(
             x, y = columns[pick] + rng.uniform(-0.5, 0.5), rows[pick] + rng.uniform(-0.5, 0.5)
         else:
             x, y = rng.uniform(-0.5, nx - 0.5), rng.uniform(-0.5, ny - 0.5)
-        if all(np.hypot(x - a, y - b) > apart for a, b in found):
+        i, j = int(x // apart), int(y // apart)
+        near = [p for k in range(9) for p in cells.get((i + k // 3 - 1, j + k % 3 - 1), ())]
+        if all((x - a) ** 2 + (y - b) ** 2 > apart**2 for a, b in near):
             found.append((float(x), float(y)))
+            cells.setdefault((i, j), []).append(found[-1])
     places = np.array(found).reshape(-1, 2)
     return places[:, 0], places[:, 1]
 
@@ -162,20 +166,26 @@ def _stamp(visit: Exposure, x: float, y: float) -> tuple[tuple[slice, slice], Fl
 def _flux(snr: float, stamp: FloatArray, variance: FloatArray, per_unit: float) -> float:
     """Flux [nJy] that has a signal-to-noise ratio, its own photons included."""
     flux = snr / np.sqrt(np.sum(stamp**2 / variance))
+    share, square = np.maximum(stamp, 0) / per_unit, stamp**2
     for _ in range(30):
-        photons = flux * np.maximum(stamp, 0) / per_unit
-        flux = snr / np.sqrt(np.sum(stamp**2 / (variance + photons)))
+        before = flux
+        flux = snr / np.sqrt(np.sum(square / (variance + flux * share)))
+        if abs(flux - before) < 1e-9 * flux:
+            break
     return float(flux)
 
 
 def _where(
-    visit: Exposure, usable: NDArray[np.bool_], x: FloatArray, y: FloatArray, peak: float
+    visit: Exposure,
+    galaxies: NDArray[np.bool_],
+    usable: NDArray[np.bool_],
+    x: FloatArray,
+    y: FloatArray,
 ) -> list[str]:
     """Tell what is below each position: blank sky, a star, a galaxy, or masked pixels."""
-    galaxies = _galaxies(visit, peak)
     row = np.clip(np.rint(y).astype(int), 0, visit.shape[0] - 1)
     column = np.clip(np.rint(x).astype(int), 0, visit.shape[1] - 1)
-    told = np.where(galaxies[row, column] > 0, "host", "blank")
+    told = np.where(galaxies[row, column], "host", "blank")
     star = (visit.mask[row, column] & int(Mask.DETECTED)) != 0
     told = np.where(star & (told == "blank"), "star", told)
     return [str(v) for v in np.where(usable[row, column], told, "masked")]

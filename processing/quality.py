@@ -95,3 +95,21 @@ def sky_numbers(exposure: Exposure, background: float) -> dict[str, Any]:
         "skyNoise": 1.4826 * float(np.median(np.abs(values - middle))),
         "usableFraction": float(usable.mean()),
     }
+
+
+def noise_peaks(difference: Exposure, threshold: float) -> float:
+    """Predict how many peaks of either sign noise lifts above a threshold (Rice's formula).
+
+    For a white image whose score is its correlation with a PSF p the curvature of the score at
+    its peaks is that of p: of a Gaussian, 1 / (2 sigma**2) an axis.
+    """
+    if difference.psf is None:
+        return float("nan")
+    ny, nx = difference.shape
+    p = difference.psf.image((nx - 1) / 2, (ny - 1) / 2)
+    slopes = np.gradient(p)
+    power = float((p**2).sum())
+    xx, yy, xy = (float((slopes[a] * slopes[b]).sum()) / power for a, b in ((1, 1), (0, 0), (0, 1)))
+    curvature = np.sqrt(max(xx * yy - xy * xy, 0.0))
+    rate = (2 * np.pi) ** -1.5 * curvature * threshold * np.exp(-(threshold**2) / 2)
+    return float(2 * difference.usable().sum() * rate)

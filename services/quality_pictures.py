@@ -16,7 +16,7 @@ from processing import difference, fits
 from processing.difference import Difference
 from processing.exposure import Exposure, Mask
 from processing.psf import PsfModel
-from processing.quality import adaptive_moments
+from processing.quality import adaptive_moments, noise_peaks
 from skyledger import answers, products
 from skyledger.errors import QueryRefusedError
 from skyledger.virtual import VirtualDatabase
@@ -162,6 +162,69 @@ def mask_map(axes: Axes, exposure: Exposure) -> None:
     axes.set_title(f"mask, {100 * exposure.usable().mean():.1f} % usable", fontsize=9)
 
 
+def sky_map(axes: Axes, pvi: Exposure) -> None:
+    """Draw what is left of the sky on the visit image: medians of 16 x 16 fields."""
+    blank = np.where(pvi.usable() & ((pvi.mask & int(Mask.DETECTED)) == 0), pvi.image, np.nan)
+    rows, columns = (np.array_split(np.arange(n), 16) for n in pvi.shape)
+    levels = np.full((16, 16), np.nan)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            field = blank[row[0] : row[-1] + 1, column[0] : column[-1] + 1]
+            if np.isfinite(field).sum() > 50:
+                levels[i, j] = np.nanmedian(field)
+    sigma = float(np.sqrt(np.nanmedian(np.where(pvi.usable(), pvi.variance, np.nan))))
+    ny, nx = pvi.shape
+    image = axes.imshow(
+        levels / sigma, origin="lower", extent=(0, nx, 0, ny), cmap="RdBu_r", vmin=-0.3, vmax=0.3
+    )
+    axes.figure.colorbar(image, ax=axes, label="sigma of a pixel", shrink=0.8)
+    axes.set_title("sky left on the visit image", fontsize=9)
+
+
+def depth_map(axes: Axes, row: dict[str, Any], shape: tuple[int, int]) -> None:
+    """Draw the magnitude of a point source of S/N 5 on the difference, over an 8 x 8 grid."""
+    noise = np.array([np.nan if v is None else v for v in row["diffnoisegrid"]], float)
+    depth = 31.4 - 2.5 * np.log10(5 * noise.reshape(8, 8))
+    ny, nx = shape
+    image = axes.imshow(depth, origin="lower", extent=(0, nx, 0, ny), cmap="viridis")
+    axes.figure.colorbar(image, ax=axes, label="mag at S/N 5", shrink=0.8)
+    axes.set_title(f"depth, median {np.nanmedian(depth):.2f} mag", fontsize=9)
+
+
+def false_positives(axes: Axes, subtracted: Difference) -> None:
+    """Draw how many peaks of each sign the score has above a threshold, and noise alone would."""
+    usable = subtracted.exposure.usable()
+    edges = np.linspace(3.5, 8, 37)
+    for sign, colour, label in ((1, _ACCENT, "positive"), (-1, _INK, "negative")):
+        score = np.where(usable, sign * subtracted.score, 0)
+        peaks = score[(score == ndimage.maximum_filter(score, 3)) & (score > edges[0])]
+        axes.step(edges, [(peaks > e).sum() for e in edges], color=colour, label=label)
+    expected = [noise_peaks(subtracted.exposure, float(e)) / 2 for e in edges]
+    axes.plot(edges, expected, ":", color=_PALE, label="of noise")
+    axes.set_yscale("log")
+    axes.set_ylim(0.3, None)
+    axes.set_xlabel("threshold, S/N")
+    axes.legend(fontsize=7, frameon=False)
+    axes.set_title("peaks of the score above a threshold", fontsize=9)
+
+
+def zero_points(axes: Axes, visits: list[tuple[Any, ...]], ccd_visit_id: int) -> None:
+    """Draw zero point against airmass: of this visit among the others of its band.
+
+    ``visits``: ccdVisitId, airmass, zeroPoint, photoCalibRelErr.
+    """
+    known = [v for v in visits if None not in v]
+    airmass, zero, error = np.array([v[1:] for v in known], float).reshape(-1, 3).T
+    own = np.array([v[0] == ccd_visit_id for v in known], bool)
+    for chosen, colour in ((~own, _PALE), (own, _ACCENT)):
+        axes.errorbar(
+            airmass[chosen], zero[chosen], 1.0857 * error[chosen], fmt="o", ms=4, color=colour
+        )
+    axes.set_xlabel("airmass")
+    axes.set_ylabel("zero point [mag]")
+    axes.set_title("zero points of the band, this visit red", fontsize=9)
+
+
 def numbers(axes: Axes, row: dict[str, Any]) -> None:
     """Write the numbers of a CcdVisit; what is missing shows as a dash."""
     axes.axis("off")
@@ -196,7 +259,9 @@ def ccd_visit(connection: Any, ccd_visit_id: int, database: VirtualDatabase) -> 
 
 
 def draw_visit(connection: Any, ccd_visit_id: int, database: VirtualDatabase) -> Figure:
-    """Draw one page about a ccdVisit: PSF, residuals, kernel, score, stars, mask, numbers.
+    """Draw one page about a ccdVisit.
+
+    PSF, residuals, mask, depth, kernel, score, stars, false positives, zero point, numbers.
 
     Raises
     ------
@@ -213,20 +278,31 @@ def draw_visit(connection: Any, ccd_visit_id: int, database: VirtualDatabase) ->
             )
     pvi, template = (fits.read(path) for path in paths)
     subtracted = difference.subtract(pvi, template)
-    figure = Figure(figsize=(13, 7), layout="constrained")
+    others = answers.run(
+        connection,
+        "SELECT c.ccdVisitId, c.airmass, c.zeroPoint, c.photoCalibRelErr FROM CcdVisit AS c "
+        f"WHERE c.band = '{row['band']}' AND c.detector = {row['detector']} "
+        f"AND c.instrument = '{row['instrument']}'",
+        database,
+    )
+    figure = Figure(figsize=(15, 10), layout="constrained")
     figure.suptitle(
         f"{row['instrument']} visit {row['visitid']} detector {row['detector']}, {row['band']}, "
         f"MJD {row['midpointtai']:.4f}, airmass {row['airmass']:.2f}",
         fontsize=11,
     )
-    grid = figure.add_gridspec(2, 4)
+    grid = figure.add_gridspec(3, 4)
     psf_map(figure.add_subplot(grid[0, 0]), pvi)
     residual_map(figure.add_subplot(grid[0, 1]), subtracted)
     mask_map(figure.add_subplot(grid[0, 2]), subtracted.exposure)
-    numbers(figure.add_subplot(grid[:, 3]), row)
+    depth_map(figure.add_subplot(grid[0, 3]), row, pvi.shape)
+    numbers(figure.add_subplot(grid[1:, 3]), row)
     kernel(figure.add_subplot(grid[1, 0]), subtracted)
     score_histogram(figure.add_subplot(grid[1, 1]), subtracted)
     star_residuals(figure.add_subplot(grid[1, 2]), subtracted, pvi)
+    false_positives(figure.add_subplot(grid[2, 0]), subtracted)
+    zero_points(figure.add_subplot(grid[2, 1]), list(others.rows), ccd_visit_id)
+    sky_map(figure.add_subplot(grid[2, 2]), pvi)
     return figure
 
 
@@ -273,7 +349,9 @@ def completeness(summary: dict[str, Any]) -> Figure:
 
 
 def _histogram(axes: Axes, name: str, values: NDArray[np.float64]) -> None:
-    if name.startswith("pull"):
+    if not values.size:
+        axes.axis("off")
+    elif name.startswith("pull"):
         edges = np.linspace(-5, 5, 41)
         axes.hist(np.clip(values, -5, 5), edges.tolist(), density=True, color=_PALE)
         axes.plot(edges, np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi), color=_ACCENT)

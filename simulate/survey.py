@@ -36,7 +36,7 @@ from skyledger.errors import UsageError
 
 Progress = Callable[[int, int, str], None]
 
-_RECORD = "simulation.json"
+_RECORD, _SOURCES = "simulation.json", "sources.parquet"
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ def prepare(tier: Tier | str, seed: int) -> Survey:
 
 
 @lru_cache(maxsize=1)
-def _prepared(tier: Tier, seed: int) -> Survey:
+def prepared(tier: Tier, seed: int) -> Survey:
+    """Plan a survey as :func:`prepare` does; the last one is kept."""
     return prepare(tier, seed)
 
 
@@ -100,7 +101,7 @@ def _write_frame(
 
     Everything random is drawn by seed and visit, so it is all one which process does it.
     """
-    survey = _prepared(tier, seed)
+    survey = prepared(tier, seed)
     visit, detector = survey.visits[place[0]], survey.detectors[place[1]]
     raw, hits = snaps(survey, visit, detector, observe(survey.sky, visit, detector))
     name = f"{visit.visit_id}-{detector.number}"
@@ -283,7 +284,7 @@ def simulate(
         If the directories hold another survey, or the survey has no such night.
     """
     start = time.process_time()
-    survey = prepare(tier, seed)
+    survey = prepared(tier_named(tier) if isinstance(tier, str) else tier, seed)
     known = {v.arrives for v in survey.visits}
     wanted = known if nights is None else set(nights)
     if not wanted <= known:
@@ -303,8 +304,9 @@ def simulate(
             progress(done, total, what)
         done += 1
 
-    scenes = [observe(survey.sky, v, d) for v, d in pairs]
-    stars, rows = _write_truth(survey, dataset, truth_directory, pairs, scenes)
+    known_truth = (truth_directory / _SOURCES).exists()  # written last, of the whole survey
+    if not (known_truth and (dataset / "reference.parquet").exists()):
+        _write_truth(survey, dataset, truth_directory, pairs)
     calibration = _calibration(survey, dataset / "calibration", advance) if 0 in wanted else 0
     todo = []
     kept = 0
@@ -330,9 +332,9 @@ def simulate(
         frames_written=len(todo),
         frames_kept=kept,
         calibration_frames=calibration,
-        reference_stars=stars,
+        reference_stars=truth.rows(dataset / "reference.parquet"),
         objects=objects | {"asteroid": len(survey.sky.asteroids)},
-        true_sources=rows,
+        true_sources=truth.rows(truth_directory / _SOURCES),
         cpu_seconds=time.process_time() - start,
     )
 
@@ -363,36 +365,40 @@ def _write_truth(
     dataset: Path,
     directory: Path,
     pairs: list[tuple[Visit, Detector]],
-    scenes: list[Scene],
-) -> tuple[int, int]:
-    """Write reference stars and truth; return the numbers of reference stars and true sources."""
+) -> None:
+    """Write reference stars and truth."""
     sky = survey.sky
-    stars = truth.write_reference(dataset / "reference.parquet", sky, survey.seed)
+    truth.write_reference(dataset / "reference.parquet", sky, survey.seed)
     truth.write_objects(directory / "objects.parquet", sky)
     truth.write_light_curves(directory / "light_curves.parquet", sky)
     truth.write_asteroids(directory / "asteroids.parquet", sky)
-    truth.write_visits(directory / "visits.parquet", survey.visits, survey.detectors)
+    mean: dict[tuple[int, str], float] = {}
+
+    def response(visit: Visit, detector: Detector) -> float:
+        key = detector.number, visit.band
+        if key not in mean:
+            parts = _pattern(survey.seed, detector, visit.band, survey.tier)
+            mean[key] = float(parts.response[parts.defects == 0].mean())
+        return mean[key]
+
+    truth.write_visits(directory / "visits.parquet", survey.visits, survey.detectors, response)
     truth.write_satellites(directory / "satellites.parquet", survey.visits, survey.detectors)
     template: dict[tuple[str, int], NDArray[np.float64]] = {}
 
     def on_template(visit: Visit) -> NDArray[np.float64]:
-        """Mean flux over the template visits of a band up to the last of them before a visit."""
+        """Mean and spread over the template visits of a band up to the last before a visit."""
         made = [v for v in survey.visits if v.season == 0 and v.band == visit.band]
         ready = [v for v in made if v.night == 0 or v.night < visit.night]
         key = visit.band, len(ready)
         if key not in template:
             index = camera.band_index(visit.band)
-            template[key] = np.mean(
-                [
-                    sky.flux_at(index, np.full(sky.object_id.size, v.begin + 16.5 / 86400))
-                    for v in ready
-                ],
-                axis=0,
-            )
+            fluxes = [
+                sky.flux_at(index, np.full(sky.object_id.size, v.begin + 16.5 / 86400))
+                for v in ready
+            ]
+            template[key] = np.stack([np.mean(fluxes, axis=0), np.std(fluxes, axis=0)])
         return template[key]
 
-    entries = [(v, d, s) for (v, d), s in zip(pairs, scenes, strict=True)]
-    rows = truth.write_sources(directory / "sources.parquet", entries, on_template)
     for detector in survey.detectors:
         defects = _pattern(survey.seed, detector, survey.tier.bands[0], survey.tier).defects
         index_ = np.flatnonzero(defects)
@@ -400,4 +406,5 @@ def _write_truth(
             directory / f"defects-{detector.number}.parquet",
             {"pixel": index_.astype(np.int32), "kind": defects.ravel()[index_]},
         )
-    return stars, rows
+    scenes = ((v, d, observe(sky, v, d)) for v, d in pairs)
+    truth.write_sources(directory / _SOURCES, scenes, on_template)

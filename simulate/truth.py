@@ -3,7 +3,7 @@
 Columns and units: docs/reference/truth.md; units also stand in each column's metadata.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +63,8 @@ extendedness = 0
 """ + "".join(f'{b}Flux = "{b}Flux"\n{b}FluxErr = "{b}FluxErr"\n' for b in BANDS)
 
 
-def write_reference(path: Path, sky: Catalogue, seed: int) -> int:
-    """Write the reference stars, r < 21, with errors like those of Gaia; return their number.
+def write_reference(path: Path, sky: Catalogue, seed: int) -> None:
+    """Write the reference stars, r < 21, with errors like those of Gaia.
 
     Beside them, with the ending ``.toml``, stands what each column is.
     """
@@ -97,7 +97,6 @@ def write_reference(path: Path, sky: Catalogue, seed: int) -> int:
         ],
     )
     path.with_suffix(".toml").write_text(_MAPPING, encoding="utf-8")
-    return n
 
 
 def write_objects(path: Path, sky: Catalogue) -> None:
@@ -195,8 +194,16 @@ def write_asteroids(path: Path, sky: Catalogue) -> None:
     )
 
 
-def write_visits(path: Path, visits: list[Visit], detectors: tuple[Detector, ...]) -> None:
-    """Write what every ccdVisit really was: pointing, zero point, seeing, sky, PSF."""
+def write_visits(
+    path: Path,
+    visits: list[Visit],
+    detectors: tuple[Detector, ...],
+    response: Callable[[Visit, Detector], float],
+) -> None:
+    """Write what every ccdVisit really was: pointing, zero point, seeing, sky, PSF.
+
+    ``response``: mean response of a detector's good pixels in a visit's band.
+    """
     pairs = [(v, d) for v in visits for d in detectors]
 
     def column(name: str) -> list[Any]:
@@ -228,6 +235,7 @@ def write_visits(path: Path, visits: list[Visit], detectors: tuple[Detector, ...
             ("airmass", "", column("airmass")),
             ("zeroPoint", "mag", column("zero_point")),
             ("electronsPerNjy", "electron/nJy", _per_visit(pairs)),
+            ("response", "", [response(v, d) for v, d in pairs]),
             ("sky", "electron/pix", [v.sky * v.snaps * camera.SNAP_TIME for v, _ in pairs]),
             ("skySlope", "", [v.sky_slope.tolist() for v, _ in pairs]),
             ("seeing", "arcsec", column("seeing")),
@@ -269,14 +277,17 @@ def _per_visit(pairs: list[tuple[Visit, Detector]]) -> list[float]:
 
 def write_sources(
     path: Path,
-    entries: list[tuple[Visit, Detector, Scene]],
+    entries: Iterable[tuple[Visit, Detector, Scene]],
     template: Callable[[Visit], FloatArray],
-) -> int:
-    """Write one row an object on a detector in a visit; return the number of rows.
+) -> None:
+    """Write one row an object on a detector in a visit.
 
-    ``template``: gives the flux [nJy] that all catalogue objects have on the template of a visit.
+    ``template``: gives the mean flux of all catalogue objects over the template visits that there
+    are before a visit, and its standard deviation from visit to visit, shape (2, n) [nJy].
     """
-    names = ("visitId", "detector", "band", "snapFlux0", "snapFlux1", "templateFlux")
+    names = (
+        "visitId", "detector", "band", "snapFlux0", "snapFlux1", "templateFlux", "templateSpread"
+    )  # fmt: skip
     parts: dict[str, list[Any]] = {name: [] for name in names}
     scenes: dict[str, list[Any]] = {
         name: [] for name in ("object_id", "kind", "x", "y", "ra", "decl", "mjd", "flux")
@@ -295,8 +306,9 @@ def write_sources(
         parts["snapFlux0"].append(scene.snap_flux[0][inside])
         parts["snapFlux1"].append(scene.snap_flux[-1][inside])
         row = scene.row[inside]
-        mean = template(visit)
-        parts["templateFlux"].append(np.where(row >= 0, mean[np.maximum(row, 0)], 0.0))
+        mean, spread = template(visit)[:, np.maximum(row, 0)]
+        parts["templateFlux"].append(np.where(row >= 0, mean, 0.0))
+        parts["templateSpread"].append(np.where(row >= 0, spread, 0.0))
         # from the first light of the first snap to the last of the last one
         span = (visit.snap_end(detector, visit.snaps - 1) - visit.snap_begin(detector, 0)) * 86400
         span -= visit.travel(detector)
@@ -325,12 +337,17 @@ def write_sources(
             ("snapFlux0", "nJy", flat["snapFlux0"]),
             ("snapFlux1", "nJy", flat["snapFlux1"]),
             ("templateFlux", "nJy", flat["templateFlux"]),
+            ("templateSpread", "nJy", flat["templateSpread"]),
             ("diffFlux", "nJy", flat["flux"] - flat["templateFlux"]),
             ("trailLength", "arcsec", np.concatenate(lengths)),
             ("trailAngle", "deg", np.concatenate(angles)),
         ],
     )
-    return int(flat["x"].size)
+
+
+def rows(path: Path) -> int:
+    """Return the number of rows of a table."""
+    return int(pq.read_metadata(path).num_rows)
 
 
 def write_pixels(path: Path, columns: dict[str, NDArray[Any]]) -> None:
