@@ -75,9 +75,9 @@ def _context(directory: Path, name: str) -> tuple[Any, Any]:
 
 
 @lru_cache(maxsize=4)
-def _made(directory: Path, used: instrument.Instrument) -> CalibrationFrames:
+def _made(directory: Path, name: str) -> CalibrationFrames:
     """Masters of a data set's own frames, made in memory."""
-    return calibration_frames.build(directory, used)
+    return calibration_frames.build(directory, instrument.load(name))
 
 
 @lru_cache(maxsize=4)
@@ -106,7 +106,7 @@ def _calibrate(job: Job) -> single_visit.SingleVisit:
         raise DataRejectedError(job.refused)
     used, stars = _context(job.directory, job.instrument)
     if job.master is None:
-        return single_visit.process(job.frame, used, _made(job.directory, used), stars)
+        return single_visit.process(job.frame, used, _made(job.directory, job.instrument), stars)
     held = {job.frame.visit.detector: _masters(products.root() / job.master)}
     single = single_visit.process(job.frame, used, CalibrationFrames(held), stars)
     single.exposure.quality["masterPath"] = job.master
