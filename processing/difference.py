@@ -1,10 +1,10 @@
 """Difference of a visit and a template, its noise made white, and its PSF-likelihood image.
 
-The template, warped to the visit's pixels and some more, is convolved with the matching kernel K
-of :mod:`processing.kernel` and subtracted. The noise of S - K*T has the power vS + vT R |K|^2, R
-being that of the template's own correlation; the filter phi, the root of its inverse, makes it
-white again and is folded into the PSF. All this runs over cells in Fourier space
-(:mod:`processing.tiles`).
+The template, brought onto the visit's stars and warped to its pixels and some more, is convolved
+with the matching kernel K of :mod:`processing.kernel` and subtracted. The noise of S - K*T has the
+power vS + vT R |K|^2, R being that of the template's own correlation; the filter phi, the root of
+its inverse, makes it white again and is folded into the PSF. All this runs over cells in Fourier
+space (:mod:`processing.tiles`).
 DIA-01, DIA-08; design section 9; Alard & Lupton 1998;
 Reiss & Lupton 2016 (DMTN-021).
 """
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from processing import kernel, levels, masks, refraction, smoothing, tiles
+from processing.alignment import aligned
 from processing.compiled import compiled
 from processing.exposure import UNUSABLE, Exposure, Mask
 from processing.kernel import Kernel, PsfRatio
@@ -33,7 +34,7 @@ _MARGIN = 32  # pixels of template around the visit
 _EDGE = 2  # pixels at the border without the neighbours that white noise takes
 _MIN_COVERAGE = 0.1  # of the visit's usable pixels that a template must reach
 _MAX_RESIDUAL = 0.25  # of a star's light left, pixel by pixel, in the difference
-_SCORE_SD = (0.6, 1.6)  # measured noise over predicted
+_SCORE_SD = (0.6, 2.0)  # measured noise over predicted; crowded fields reach 1.7
 _KERNEL_SUM = (0.5, 2.0)  # both images are calibrated: the flux ratio is near 1
 _WIDEST = 2.0  # template FWHM over the visit's
 _SAME_STAR = 0.3  # least ratio of the light of a star in both images
@@ -92,7 +93,7 @@ def subtract(visit: Exposure, template: Exposure) -> Difference:
     _check(visit, template)
     stars = template.refraction
     seen = visit if stars is None else replace(visit, wcs=registered(visit, stars))
-    wide = warp(template, *_widened(seen))
+    wide = warp(aligned(template, visit) if stars is None else template, *_widened(seen))
     _refract(wide, visit)
     warped = _cropped(wide, visit)
     name = f"ccdVisit {visit.visit.ccd_visit_id}"

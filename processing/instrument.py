@@ -66,6 +66,25 @@ class Keywords(BaseModel):
     shutter_direction: str  # "+Y" or "-Y"
 
 
+class ReducedFrames(BaseModel):
+    """Header keywords of frames whose signature is removed, for the reader ``reduced``."""
+
+    model_config = _Strict
+
+    filter: str
+    program: str
+    begin_utc: str  # MJD, UTC
+    exposure_time: str  # seconds
+    airmass: str
+    ra: str  # degrees
+    decl: str
+    gain: str  # electrons per adu
+    read_noise: str  # electrons
+    fwhm: str  # pixels
+    saturation: float  # adu: no keyword, but a number
+    template_fwhm: float  # pixels: wider frames of the template season are visits like others
+
+
 class AmplifierKeywords(BaseModel):
     """Header keywords of a snap's amplifiers; the last four are followed by a number from 1."""
 
@@ -91,14 +110,15 @@ class Defect(BaseModel):
 
 
 class TemplateSeason(BaseModel):
-    """Which visits make templates, those before a date or with a header value, and how they group.
+    """Which visits make templates, those of a time or with a header value, and how they group.
 
     DPDD section 11; LSE-61: a span of at most a year, about three bins of airmass.
     """
 
     model_config = _Strict
 
-    until: str | None = None  # ISO 8601, TAI
+    since: str | None = None  # ISO 8601, TAI
+    until: str | None = None
     keyword: str | None = None
     value: int | str | None = None
     span_days: Annotated[float, Field(gt=0, le=366)] = 365.25  # of the visits of one template
@@ -112,8 +132,11 @@ class TemplateSeason(BaseModel):
             raise ValueError("give either `until` or `keyword` with `value`")
         if (self.keyword is None) != (self.value is None):
             raise ValueError("`keyword` and `value` belong together")
-        if self.until is not None:
-            Time(self.until, scale="tai")
+        if self.since is not None and self.until is None:
+            raise ValueError("`since` needs `until`")
+        for date in (self.since, self.until):
+            if date is not None:
+                Time(date, scale="tai")
         if list(self.airmass) != sorted(set(self.airmass)):
             raise ValueError("`airmass` must rise from each limit to the next")
         return self
@@ -122,13 +145,17 @@ class TemplateSeason(BaseModel):
         """Bin of an airmass, counted from 0 at the zenith."""
         return sum(airmass >= limit for limit in self.airmass)
 
-    def ends_before(self, mid_tai: float) -> bool:
-        """Tell whether the season of an `until` rule is over at ``mid_tai`` [MJD TAI]."""
-        return self.until is not None and mid_tai >= float(Time(self.until, scale="tai").mjd)
+    def lasts_at(self, mid_tai: float) -> bool:
+        """Tell whether ``mid_tai`` [MJD TAI] lies between the dates; any time without dates."""
+        first, last = (
+            None if date is None else float(Time(date, scale="tai").mjd)
+            for date in (self.since, self.until)
+        )
+        return (first is None or mid_tai >= first) and (last is None or mid_tai < last)
 
 
 class Reference(BaseModel):
-    """The catalogue that defines positions and fluxes."""
+    """What defines positions and fluxes: a catalogue, or for reduced frames one of them."""
 
     model_config = _Strict
 
@@ -140,7 +167,8 @@ class Instrument(BaseModel):
     """One instrument.
 
     ``reader`` names a module of :mod:`processing.instruments` for files that are unlike the
-    archive's own layout; it then stands for ``keywords``, ``amplifiers`` and ``reference``.
+    archive's own layout; it then stands for ``keywords``, ``amplifiers`` and ``reference``, or
+    asks for what it needs itself.
     """
 
     model_config = _Strict
@@ -154,6 +182,7 @@ class Instrument(BaseModel):
     keywords: Keywords | None = None
     amplifiers: AmplifierKeywords | None = None
     reference: Reference | None = None
+    reduced: ReducedFrames | None = None
     defects: tuple[Defect, ...] = ()
     pixel_scale: Annotated[float, Field(gt=0)] | None = None  # arcsec; for frames without WCS
     calibration_days: Annotated[float, Field(gt=0)] = 400.0  # a series holds no longer

@@ -23,10 +23,11 @@ ComplexImage = NDArray[np.complex64]
 _WIDTHS = (0.45, 1.0, 2.0)  # of the Gaussians, over that of the visit's PSF
 _DEGREES = (4, 2, 1)  # of the polynomials on each of them
 _MIN_STAMPS = 4
-_FLOOR = 1e-3  # of a PSF's transform, below which it is taken for noise
+_FLOOR = 3e-3  # of a PSF's transform, below which it is taken for noise
 _REACH = 24  # pixels that the ratio of the PSFs reaches
 _EXPECTED = 0.1  # spread of the coefficients of the correction
 _LEFT = 0.05  # of a star's light that may be left, pixel by pixel
+_UNLIKE = 2.0  # times what is left of the other bright stars
 
 
 @dataclass(frozen=True)
@@ -222,9 +223,14 @@ def fit(
         reduced = chi2 / n_data
         level = np.median(reduced[keep])
         # Stars that vary, blends that moved, bleeding: they do not fit whatever the kernel. A
-        # bright star never fits to the noise; what counts is the share of its light that is left.
+        # bright star never fits to the noise; what counts is the share of its light that is
+        # left, against that of its peers: were the bright ones all to go for a share that no
+        # kernel gets rid of, the few that stay would rule.
         excess = chi2 - level * n_data
-        better = (excess < 5 * level * np.sqrt(2 * n_data)) | (excess < _LEFT**2 * light)
+        noisy = excess < 5 * level * np.sqrt(2 * n_data)
+        left = np.sqrt(np.maximum(excess, 0) / light)
+        usual = float(np.median(left[~noisy])) if not noisy.all() else 0.0
+        better = noisy | (left < max(_LEFT, _UNLIKE * usual))
         if np.array_equal(better, keep):
             break
         keep = better

@@ -15,6 +15,8 @@ from processing.exposure import Exposure
 
 FloatImage = NDArray[np.float32]
 _BLOCK = 4  # pixels: the sky that is left is looked for on sums of blocks
+_SKY_CELL = 64  # pixels: least cell in which it is followed
+_SKY_PIXELS = 100  # blank pixels that this takes
 
 
 def lattice(shape: tuple[int, int]) -> tuple[slice, slice]:
@@ -157,52 +159,73 @@ def _fainter(
 def subtract_sky(
     image: FloatImage, variance: FloatImage, blank: NDArray[np.bool_], good: NDArray[np.bool_]
 ) -> None:
-    """Subtract from the good pixels, in place, the plane of what sky is left."""
-    _subtract_plane(image, good, *_sky_left(image, variance, blank))
+    """Subtract from the good pixels, in place, what sky is left: a plane and what is beyond it."""
+    plane, beyond = _sky_left(image, variance, blank)
+    sky = np.empty(image.shape, np.float32)
+    _stretch(beyond.astype(np.float32), sky)
+    _subtract(image, good, sky, *plane)
 
 
 @compiled
-def _subtract_plane(
-    image: FloatImage, good: NDArray[np.bool_], level: float, along_x: float, along_y: float
-) -> None:
+def _subtract(
+    image: FloatImage, good: NDArray[np.bool_], sky: FloatImage, level: float, along_x: float,
+    along_y: float,
+) -> None:  # fmt: skip
     for i in range(image.shape[0]):
         for j in range(image.shape[1]):
             if good[i, j]:
-                image[i, j] -= np.float32(level + along_x * j + along_y * i)
+                image[i, j] -= sky[i, j] + np.float32(level + along_x * j + along_y * i)
 
 
 def _sky_left(
     image: FloatImage, variance: FloatImage, blank: NDArray[np.bool_]
-) -> tuple[float, float, float]:
-    """Plane of what sky is left: at the first pixel, and its slopes along x and y.
+) -> tuple[tuple[float, float, float], NDArray[np.float64]]:
+    """Find what sky is left: a plane (at the first pixel, slopes along x and y) and levels of it.
 
-    The kernel's stamps lie on stars, whose wings outside of them pass for sky. What changed has
-    wings too: blocks where something is, and those around them, do not count.
+    The levels are beyond the plane, of equal cells, at most 8 x 8 and of 64 pixels at least.
+
+    The kernel's stamps lie on stars, whose wings outside of them pass for sky: a plane. Real flats
+    and scattered light leave patterns beyond it, which no visit image of a crowded field shows;
+    they are followed as far as they stand out of the noise of the cells. What changed has wings
+    too: blocks where something is, and those around them, do not count.
     """
     ny, nx = image.shape
     sums = np.zeros((3, ny // _BLOCK, nx // _BLOCK), np.float32)
     _sum_blocks(image, variance, blank, sums)
     count, light, noise = sums
     known = count > 0
-    y, x = (np.arange(n) * _BLOCK / size for n, size in zip(count.shape, (ny, nx), strict=True))
-    quiet, sky = known, np.zeros(3)
+    rows, columns = (
+        np.array_split(np.arange(n // _BLOCK), np.clip(n // _SKY_CELL, 1, 8)) for n in (ny, nx)
+    )
+    x = np.array([c.mean() for c in columns]) * _BLOCK / nx
+    y = np.array([r.mean() for r in rows]) * _BLOCK / ny
+    across, down = np.meshgrid(np.arange(count.shape[1]), np.arange(count.shape[0]))
+    across, down = across * (_BLOCK / nx), down * (_BLOCK / ny)
+    beyond = np.zeros((len(rows), len(columns)))
+    quiet, sky = known, (0.0, 0.0, 0.0)
     for _ in range(2):
-        points = []
-        for row in np.array_split(np.arange(y.size), 6):
-            for column in np.array_split(np.arange(x.size), 6):
+        level, square = np.full(beyond.shape, np.nan), np.full(beyond.shape, np.nan)
+        for i, row in enumerate(rows):
+            for j, column in enumerate(columns):
                 cut = np.ix_(row, column)
-                number = count[cut][quiet[cut]].sum()
-                if number > 100:
-                    level = light[cut][quiet[cut]].sum() / number
-                    points.append((1.0, x[column].mean(), y[row].mean(), level))
-        if len(points) < 12:
-            return (float(np.median(image[blank])) if blank.any() else 0.0), 0.0, 0.0
-        design = np.array(points)
-        sky = np.linalg.lstsq(design[:, :3], design[:, 3], rcond=None)[0]
-        plane = sky[0] + sky[1] * x + sky[2] * y[:, None]
-        size = np.abs(light - plane * count) / np.sqrt(np.where(known, noise, 1))
+                number = float(count[cut][quiet[cut]].sum())
+                if number > _SKY_PIXELS:
+                    level[i, j] = light[cut][quiet[cut]].sum() / number
+                    square[i, j] = noise[cut][quiet[cut]].sum() / number**2
+        seen = np.isfinite(level)
+        if seen.sum() < 12:
+            return (float(np.median(image[blank])) if blank.any() else 0.0, 0.0, 0.0), beyond * 0
+        at_y, at_x = np.nonzero(seen)
+        design = np.stack([np.ones(at_x.size), x[at_x], y[at_y]], axis=1)
+        a, b, c = np.linalg.lstsq(design, level[seen], rcond=None)[0]
+        sky = float(a), float(b / nx), float(c / ny)
+        beyond = np.where(seen, level - (a + b * x + c * y[:, None]), 0)
+        power = float(np.sum(beyond[seen] ** 2)) * at_x.size / (at_x.size - 3)
+        beyond *= max(0.0, 1 - 2 * float(square[seen].sum()) / power) if power > 0 else 0.0
+        smooth = a + b * across + c * down
+        size = np.abs(light - smooth * count) / np.sqrt(np.where(known, noise, 1))
         quiet = known & ~masks.around(size, 4, 3) & ~masks.around(size, 30, 8)
-    return float(sky[0]), float(sky[1] / nx), float(sky[2] / ny)
+    return sky, beyond
 
 
 @compiled

@@ -22,7 +22,7 @@ from processing.tiles import convolved, stamp_of
 FloatArray = NDArray[np.float64]
 _QUANTILE = 0.5  # of the visits' widths
 _SOFTER = 0.5  # pixels: Gaussian that P0 is smoothed with, against ringing
-_FLOOR = 3e-3  # of the PSF's transform, below which it is taken for noise
+_FLOOR = 1e-2  # of the PSF's transform, below which it is noise and would ring
 _WIDEST = 1.3  # times the width of P0: wider visits cannot be brought to it
 _LAST = 1e4  # times their share of noise that such visits count as: where there is no other
 _REACH = 32  # pixels that a kernel reaches

@@ -175,7 +175,7 @@ def _visit(
     mid_tai = number(path, header, words.mid_tai)
     season = instrument.template
     if season.keyword is None:
-        is_template = not season.ends_before(mid_tai)
+        is_template = season.lasts_at(mid_tai)
     else:
         is_template = value(path, header, season.keyword) == season.value
     for snap in snaps:

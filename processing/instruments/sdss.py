@@ -200,7 +200,7 @@ def _frame(path: Path, instrument: Instrument) -> Frame:
         boresight_ra=float(number(path, header, "RA")),
         boresight_decl=float(number(path, header, "DEC")),
         rotation=float(number(path, header, "SPA")),
-        is_template=not instrument.template.ends_before(mid_tai),
+        is_template=instrument.template.lasts_at(mid_tai),
     )
     return Frame((path, *companions), visit, mid_tai - half, mid_tai + half)
 

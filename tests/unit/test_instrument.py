@@ -11,7 +11,7 @@ def text():
 
 
 def test_shipped_instruments_load():
-    assert instrument.known() == ["sdss", "simulated"]
+    assert instrument.known() == ["saao", "sdss", "simulated"]
     for name in instrument.known():
         assert instrument.load(name).name == name
     bands = {f.band for f in instrument.load("simulated").filters.values()}
@@ -19,7 +19,9 @@ def test_shipped_instruments_load():
 
 
 def test_unknown_instrument_names_those_that_exist():
-    with pytest.raises(ConfigurationError, match="no instrument 'hst'; there are sdss, simulated"):
+    with pytest.raises(
+        ConfigurationError, match="no instrument 'hst'; there are saao, sdss, simulated"
+    ):
         instrument.load("hst")
 
 
@@ -31,6 +33,7 @@ def test_unknown_instrument_names_those_that_exist():
         ("height = 2663.0", "", "height"),
         ("height = 2663.0", "height = 2663.0\ncolour = 1", "colour"),
         ('keyword = "SEASON"', "", "until"),
+        ('keyword = "SEASON"', 'since = "2025-01-01"\nkeyword = "SEASON"', "`since` needs"),
         ("[site]", "[site", "not a valid instrument"),
         ('name = "simulated"', 'name = "simulated"\nreader = "nothere"', r"nothere\.py"),
     ],
@@ -47,5 +50,8 @@ def test_defects_and_template_date():
     changed += "\n[[defects]]\ndetector = 0\nx = [3, 4]\ny = [0, 99]\n"
     camera = instrument.parse(changed, "mine.toml")
     assert camera.defects[0].x == (3, 4)
-    assert camera.template.ends_before(61041.0)  # 2026-01-01
-    assert not camera.template.ends_before(61040.999)
+    assert not camera.template.lasts_at(61041.0)  # 2026-01-01
+    assert camera.template.lasts_at(61040.999)
+    changed = changed.replace("until =", 'since = "2025-12-31T00:00:00"\nuntil =')
+    season = instrument.parse(changed, "mine.toml").template
+    assert [season.lasts_at(mjd) for mjd in (61039.9, 61040.1, 61041.1)] == [False, True, False]
