@@ -63,7 +63,8 @@ def fit(
     design = design.reshape(6, -1)[:, inner]
     weighted = weight.reshape(len(weight), 1, -1)[:, :, inner] * design
     normal = weighted @ design.T
-    known = weight.sum(axis=(1, 2)) > 0
+    # Of a star only whose wings are seen, no size or shape is known.
+    known = np.einsum("kaa->ka", normal).min(axis=1) > 0
     normal[~known] = np.eye(6)
     normal += 1e-6 * np.einsum("kaa->ka", normal)[:, :, None] * np.eye(6)
     right = weighted @ residual.reshape(len(residual), -1, 1)[:, inner]
