@@ -79,7 +79,7 @@ def test_the_command_judges_the_survey_by_its_truth(skyledger, survey, tmp_path)
     assert "orbits of known asteroids, and the re-link after their fit" in missing
     # The bars of the issue are for larger surveys; these only tell right from wrong.
     assert figures["completeness.bright"]["value"] > 0.6
-    assert figures["forced.sd"]["n"] > 20
+    assert figures["forced.sd"]["n"] > 10
     # Beside noise there are 2 % of the zero point and what is left of the light below.
     assert 0.7 < figures["forced.sd"]["value"] < 2
     assert 0.5 < figures["forced.precovery"]["value"] < 1.7
