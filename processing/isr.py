@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from processing import fringes
 from processing.calibration_frames import DetectorCalibration, gain_map, noise_map, trim
 from processing.exposure import FloatImage, Mask, MaskImage, VisitInfo
 from processing.raw import RawImage
+from processing.resampling import filled
+from processing.sampling import median
 from skyledger.errors import DataRejectedError
 
 _GAIN_OFF = 0.02  # a gain may differ from that of the calibration frames by this much
@@ -81,7 +82,7 @@ def correct(raw: RawImage, calibration: DetectorCalibration, visit: VisitInfo) -
     dead = ~np.isfinite(image) | (flat <= 0)
     dead |= calibration.dead | _blind(image, raw, visit)
     mask[dead] |= int(Mask.NO_DATA)
-    image[dead], noise[dead] = 0, np.nanmedian(noise)
+    image[dead], noise[dead] = 0, median(noise)
     if visit.band in calibration.fringes:
         image = fringes.remove(image, calibration.fringes[visit.band], mask != 0)
         image[dead] = 0
@@ -102,7 +103,7 @@ def _blind(image: FloatImage, raw: RawImage, visit: VisitInfo) -> NDArray[np.boo
     Raises DataRejectedError if amplifiers show different skies: a wrong gain or flat.
     """
     blind = np.zeros(raw.shape, dtype=bool)
-    levels = np.array([float(np.nanmedian(image[a.data])) for a in raw.amplifiers])
+    levels = np.array([median(image[a.data]) for a in raw.amplifiers])
     spread = max(a.read_noise for a in raw.amplifiers)
     if levels.max() < max(_SEEN, 0.5 * spread):
         return blind  # no sky to tell by
@@ -122,28 +123,19 @@ def _blind(image: FloatImage, raw: RawImage, visit: VisitInfo) -> NDArray[np.boo
 def interpolate(image: FloatImage, mask: MaskImage, planes: Mask) -> None:
     """Fill the pixels of some mask planes from their neighbours, in place, and flag them INTRP.
 
-    The value is the mean of good pixels within 4 pixels, weighted by a Gaussian of 1 pixel;
-    wider holes are filled from their rim inwards.
+    They continue their surroundings (:func:`processing.resampling.filled`).
     """
     hole = (mask & int(planes)) != 0
-    if not hole.any() or hole.all():
-        return
-    todo = hole.copy()
-    filled = np.where(hole, np.float32(0), image)
-    for _ in range(max(image.shape)):
-        weight = ndimage.gaussian_filter((~todo).astype(np.float32), 1.0, truncate=4.0)
-        total = ndimage.gaussian_filter(filled, 1.0, truncate=4.0)
-        ready = todo & (weight > 1e-3)
-        filled[ready] = total[ready] / weight[ready]
-        todo &= ~ready
-        if not todo.any():
-            break
-    image[hole] = filled[hole]
+    image[hole] = filled(image, hole)[hole]
     mask[hole] |= int(Mask.INTRP)
 
 
 def _with_bleed(saturated: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Add the partly filled ends of a trail and the pixels beside it."""
-    grown = ndimage.binary_dilation(saturated, np.ones((5, 1), dtype=bool))
-    result: NDArray[np.bool_] = ndimage.binary_dilation(grown, np.ones((1, 3), dtype=bool))
-    return result
+    grown = np.zeros_like(saturated)
+    ny, nx = saturated.shape
+    rows, columns = np.nonzero(saturated)
+    for dy in range(-2, 3):
+        for dx in (-1, 0, 1):
+            grown[np.clip(rows + dy, 0, ny - 1), np.clip(columns + dx, 0, nx - 1)] = True
+    return grown

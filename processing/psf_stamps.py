@@ -185,7 +185,9 @@ class Shifter:
     def matrices(self, shift: FloatArray) -> FloatArray:
         """Matrices, shape (k, n, n), that move a profile by ``shift`` pixels to larger indices."""
         grid = np.arange(self._n)
-        weights = self._at(grid[None, :, None] - shift[:, None, None] - grid[None, None, :])
+        # The weights depend on the distance of two pixels alone.
+        apart = grid[:, None] - grid[None, :] + self._n - 1
+        weights = self._at(np.arange(1 - self._n, self._n) - shift[:, None])[:, apart]
         return np.asarray(weights @ self._inverse)
 
     def move(self, stamps: FloatArray, dx: FloatArray, dy: FloatArray) -> FloatArray:

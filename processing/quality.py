@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from processing.astrometry import pixel_scale
 from processing.exposure import Exposure, Mask
 from processing.psf import PsfModel, fwhm
+from processing.sampling import median
 
 FloatArray = NDArray[np.float64]
 
@@ -88,11 +89,11 @@ def sky_numbers(exposure: Exposure, background: float) -> dict[str, Any]:
     """Sky level [nJy/arcsec**2], pixel noise [nJy] and usable share of an image in nJy."""
     usable = exposure.usable()
     empty = usable & (exposure.mask & int(Mask.DETECTED) == 0)
-    values = exposure.image[empty if empty.any() else usable]
-    middle = float(np.median(values))
+    chosen = empty if empty.any() else usable
+    middle = median(exposure.image, chosen)
     return {
         "skyBg": background / pixel_scale(exposure.wcs) ** 2,
-        "skyNoise": 1.4826 * float(np.median(np.abs(values - middle))),
+        "skyNoise": 1.4826 * median(np.abs(exposure.image - np.float32(middle)), chosen),
         "usableFraction": float(usable.mean()),
     }
 

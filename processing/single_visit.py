@@ -36,12 +36,14 @@ from processing.psf import PsfModel
 from processing.psf_core import PointFits, fit_points, spline_psf
 from processing.reader import Frame, read_snaps
 from processing.reference import ReferenceStars
+from processing.sampling import median
 from skyledger.errors import DataRejectedError
 
 FloatArray = NDArray[np.float64]
 
 ROLES = ("forPsf", "reserved", "forWcs", "forZeroPoint")
 _MIN_USABLE = 0.2  # of the pixels
+_MIDDLE = 2048  # pixels
 
 
 @dataclass
@@ -103,10 +105,12 @@ def process(
     masters = calibration.of(visit)
     corrected = [correct(raw, masters, visit) for raw in raws]
     _enough_pixels(corrected[0].mask, name)
-    combined = snaps.combine(corrected, _width(corrected, name))
+    width = _width(corrected, name)
+    combined = snaps.combine(corrected, width)
     return _calibrate(
         frame,
         combined,
+        width,
         _approximate(frame, instrument, raws[0].header),
         reference,
         instrument.filters[visit.filter_name],
@@ -124,10 +128,16 @@ def _approximate(frame: Frame, instrument: Instrument, header: fits.Header) -> W
 
 def _width(corrected: list[Snap], name: str) -> float:
     """Coarse PSF width; the lower of two snaps has no cosmic rays."""
-    lowest = corrected[0].image
+    lowest, bad = corrected[0].image, (corrected[0].mask & int(UNUSABLE)) != 0
+    ny, nx = lowest.shape
+    # The middle of a large detector has stars enough.
+    inner = tuple(slice(max(0, (n - _MIDDLE) // 2), (n + _MIDDLE) // 2) for n in (ny, nx))
     for snap in corrected[1:]:
         lowest = np.minimum(lowest, snap.image)
-    bad = (corrected[0].mask & int(UNUSABLE)) != 0
+    try:
+        return detection.coarse_fwhm(lowest[inner], bad[inner])
+    except DataRejectedError:
+        pass
     try:
         return detection.coarse_fwhm(lowest, bad)
     except DataRejectedError as error:
@@ -137,6 +147,7 @@ def _width(corrected: list[Snap], name: str) -> float:
 def _calibrate(
     frame: Frame,
     combined: snaps.Combined,
+    width: float,
     approximate: WCS | Place,
     reference: ReferenceStars,
     used: Filter,
@@ -151,8 +162,10 @@ def _calibrate(
     light = snaps.light_variance(image, sky, combined.flat, np.sqrt(empty))
     variance = steady + combined.light_weight * light
     shape = (image.shape[0], image.shape[1])
-    lowest = np.where(combined.mask & int(Mask.SAT), np.float32(0), image)
-    width = detection.coarse_fwhm(lowest, (combined.mask & int(UNUSABLE)) != 0)
+    if combined.difference is None:
+        # A single snap is now without its cosmic rays.
+        lowest = np.where(combined.mask & int(Mask.SAT), np.float32(0), image)
+        width = detection.coarse_fwhm(lowest, (combined.mask & int(UNUSABLE)) != 0)
     for trail in _trails(combined, image, np.sqrt(empty), light, width, _scale(approximate)):
         combined.mask[trail.covers(shape)] |= int(Mask.STREAK)
     usable = (combined.mask & int(UNUSABLE)) == 0
@@ -187,7 +200,7 @@ def _calibrate(
         **quality.psf_numbers(
             psf.model, solution.wcs, shape, psf_stars.median_fwhm(psf.model, shape)
         ),
-        **quality.sky_numbers(exposure, float(np.median(sky)) * zero.flux_scale),
+        **quality.sky_numbers(exposure, median(sky) * zero.flux_scale),
         "nPsfStars": len(psf.used),
         "nAstromStars": len(solution.star),
         "nPhotoStars": len(zero.used),
@@ -288,8 +301,7 @@ def _snap_difference(
         return None
     # A steady source gives each snap half of the visit's electrons: flux needs twice the scale.
     factor = np.float32(combined.exposure_time / combined.snap_time / exposure.electrons_per_unit)
-    level = combined.difference[exposure.usable()]
-    difference = combined.difference - np.float32(np.median(level))
+    difference = combined.difference - np.float32(median(combined.difference, exposure.usable()))
     # Both snaps together hold the light of the visit.
     variance = combined.difference_noise + light
     return replace(

@@ -6,20 +6,11 @@ seconds must not go with them.
 
 from dataclasses import dataclass
 
-import astroscrappy
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
+from processing import cosmics
 from processing.exposure import FloatImage, Mask, MaskImage
 from processing.isr import Snap, interpolate
-
-BoolImage = NDArray[np.bool_]
-
-_SEED = 5.0  # standard deviations of the snap difference: a cosmic ray begins
-_GROW = 2.0  # and goes on
-_SHARPER = 3.0  # standard deviations by which a seed is sharper than the PSF
-_MISMATCH = 0.03  # of a star's light may move between pixels from one snap to the next
 
 
 @dataclass(frozen=True)
@@ -59,7 +50,7 @@ def combine(snaps: list[Snap], fwhm: float) -> Combined:
     if len(snaps) == 1:
         return _single(snaps[0], fwhm)
     first, second = snaps
-    hits = _hits(first, second, fwhm)
+    hits = cosmics.in_two(first, second, fwhm)
     total_time = first.exposure_time + second.exposure_time
     image = first.image + second.image
     # The master frames' errors are the same in both and add up, not their squares.
@@ -92,16 +83,6 @@ def combine(snaps: list[Snap], fwhm: float) -> Combined:
     )
 
 
-def local_quadratic(image: FloatImage) -> FloatImage:
-    """Smooth an image without lowering its peaks: a quadratic fitted to each 5 x 5 pixels."""
-    t = np.arange(-2.0, 3.0)
-    y, x = np.meshgrid(t, t, indexing="ij")
-    basis = np.stack([np.ones(25), *(a.ravel() for a in (x, y, x * x, x * y, y * y))], axis=1)
-    kernel = np.linalg.pinv(basis)[0].reshape(5, 5)
-    smooth: FloatImage = ndimage.convolve(image, kernel.astype(np.float32), mode="nearest")
-    return smooth
-
-
 def light_variance(
     image: FloatImage, background: FloatImage, flat: FloatImage, spread: FloatImage
 ) -> FloatImage:
@@ -119,71 +100,16 @@ def light_variance(
     spread : array [electron]
         Standard deviation of an empty pixel.
     """
-    sources = local_quadratic(image)
+    sources = cosmics.local_quadratic(image)
     # The smoothed noise is 0.39 of a pixel's (27/175 is the kernel's sum of squares).
     sources = np.where(sources > 3 * 0.393 * spread, sources, np.float32(0))
     variance: FloatImage = (np.maximum(background, 0) + sources) / flat
     return variance
 
 
-def _hits(first: Snap, second: Snap, fwhm: float) -> tuple[BoolImage, BoolImage]:
-    difference = first.image - second.image * np.float32(first.exposure_time / second.exposure_time)
-    usable = ((first.mask | second.mask) & int(Mask.SAT | Mask.BAD | Mask.NO_DATA)) == 0
-    difference -= np.float32(np.median(difference[usable])) if usable.any() else np.float32(0)
-    difference[~usable] = 0
-    # What both snaps have is light; the lower of two equal noises is 0.56 standard deviations low.
-    both = local_quadratic(np.minimum(first.image, second.image))
-    sky = np.median(both)
-    light = np.maximum(both, 0.5 * sky) / first.flat
-    mismatch = (_MISMATCH * np.maximum(both - sky, 0)) ** 2
-    spread = np.sqrt(first.noise + second.noise + 2 * np.maximum(light, 0) + mismatch)
-    return _sharp(difference, spread, fwhm), _sharp(-difference, spread, fwhm)
-
-
-def _sharp(difference: FloatImage, spread: FloatImage, fwhm: float) -> BoolImage:
-    """Pixels of positive spots that are sharper than the PSF, and what hangs on to them.
-
-    For any log-concave PSF of Gaussian core the mean of two opposite neighbours is at least
-    exp(-4 ln 2 d² / fwhm²) of the pixel between them, d their distance.
-    """
-    seed = np.zeros(difference.shape, dtype=bool)
-    bright = difference > _SEED * spread
-    if not bright.any():
-        return seed
-    rows, columns = np.nonzero(bright)
-    padded = np.pad(difference, 1, mode="edge")
-    value, error = difference[bright], spread[bright]
-    sharp = np.zeros(value.shape, dtype=bool)
-    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        mean = 0.5 * (
-            padded[rows + 1 + dy, columns + 1 + dx] + padded[rows + 1 - dy, columns + 1 - dx]
-        )
-        ratio = np.exp(-4 * np.log(2) * (dy * dy + dx * dx) / fwhm**2)
-        sharp |= ratio * value - mean > _SHARPER * error * np.sqrt(ratio**2 + 0.5)
-    seed[rows[sharp], columns[sharp]] = True
-    grown: BoolImage = ndimage.binary_dilation(
-        seed, np.ones((3, 3), dtype=bool), iterations=30, mask=difference > _GROW * spread
-    )
-    return grown | seed
-
-
 def _single(snap: Snap, fwhm: float) -> Combined:
     image, mask = snap.image.copy(), snap.mask.copy()
-    sky = max(float(np.median(image)), 0.0)
-    hit, _ = astroscrappy.detect_cosmics(
-        image,
-        inmask=(mask & int(Mask.SAT | Mask.BAD | Mask.NO_DATA)) != 0,
-        invar=snap.noise + np.maximum(ndimage.median_filter(image, size=5), sky) / snap.flat,
-        gain=1.0,
-        satlevel=np.inf,
-        sigclip=5.0,
-        sigfrac=0.4,
-        objlim=3.0,
-        niter=3,
-        fsmode="convolve",
-        psfmodel="gauss",
-        psffwhm=fwhm,
-    )
+    hit = cosmics.in_one(snap, fwhm)
     mask[hit] |= int(Mask.CR)
     interpolate(image, mask, Mask.CR | Mask.BAD)
     return Combined(
