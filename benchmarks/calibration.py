@@ -11,9 +11,7 @@ PSF flux of stars, corrected by the energy that the visit's PSF model has in the
 FWHM; the worst of nine parts of the field and of five classes of seeing.
 """
 
-import argparse
 import sys
-import tempfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ import sep
 from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).parent))
-from support.raw_visits import Processed, masked, processed, say
+from support.raw_visits import Processed, asked, masked, processed, say
 
 from processing.exposure import UNUSABLE
 from simulate.geometry import from_tangent_plane, pixel_axes, ra_decl
@@ -126,16 +124,8 @@ def figures(visits: list[Processed]) -> dict[str, Any]:
 
 def main() -> None:
     """Print the figures as JSON lines."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--visits", type=int, default=117)
-    parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--frames", type=Path)
-    parser.add_argument("--plots", type=Path)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = options.frames or Path(scratch)
-        visits = list(processed(folder, options.seed, options.visits, options.size))
+    with asked(__doc__, size=512, visits=117) as options:
+        visits = list(processed(options))
     found = figures(visits)
     more = {"visits": len(visits), "masked": round(masked(visits), 4)}
     say("calibration.zp_mmag", found["zp"].std(), "mmag", against=5, **more)

@@ -9,17 +9,16 @@ flagged CR within one FWHM of the centre where no ray fell within 2 pixels. ``si
 for visits of which only the first snap is used.
 """
 
-import argparse
 import sys
-import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
 sys.path.append(str(Path(__file__).parent))
-from support.raw_visits import Processed, processed, say
+from support.raw_visits import Processed, asked, processed, say
 
 from processing.exposure import Mask
 
@@ -72,18 +71,11 @@ def count(visit: Processed) -> Counter[str]:
 
 def main() -> None:
     """Print the figures as JSON lines."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--visits", type=int, default=117)
-    parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--frames", type=Path)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = options.frames or Path(scratch)
+    with asked(__doc__, size=512, visits=117) as options:
         for prefix, share, snaps in (("", 1.0, 2), ("single.", 0.25, 1)):
             total: Counter[str] = Counter()
-            number = int(options.visits * share)
-            for visit in processed(folder, options.seed, number, options.size, snaps=snaps):
+            part = replace(options, visits=int(options.visits * share))
+            for visit in processed(part, snaps=snaps):
                 total += count(visit) + Counter(visits=1)
             say(f"cosmics.{prefix}found", total["found"] / total["pixels"], "of the pixels hit",
                 against=0.99, pixels=total["pixels"], visits=total["visits"])  # fmt: skip

@@ -4,9 +4,12 @@ Several surveys of one detector each, every one with its own sky, detector, refe
 calibration frames, so that errors which the visits of one survey share do not pass for small.
 """
 
+import argparse
 import json
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,36 @@ from skyledger.errors import DataRejectedError
 Table = dict[str, Any]
 PAIRS = (("g", "r"), ("i", "z"), ("r", "y"), ("u", "i"))  # bands of the surveys, in turn
 VISITS = 12  # of one survey, its one night's not counted
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a benchmark of raw visits was asked for on its command line."""
+
+    seed: int
+    visits: int
+    size: int
+    frames: Path
+    plots: Path | None
+
+
+@contextmanager
+def asked(description: str | None, size: int, visits: int) -> Iterator[Asked]:
+    """Read the command line; frames go to a temporary directory unless one is named.
+
+    ``description``: the module's docstring; ``size`` [pixel] and ``visits``: what is taken where
+    nothing is said.
+    """
+    parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--visits", type=int, default=visits)
+    parser.add_argument("--size", type=int, default=size)
+    parser.add_argument("--frames", type=Path, help="directory for the simulated frames")
+    parser.add_argument("--plots", type=Path, help="directory for pictures")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        frames = options.frames or Path(scratch)
+        yield Asked(options.seed, options.visits, options.size, frames, options.plots)
 
 
 @dataclass(frozen=True)
@@ -65,23 +98,18 @@ def tier(number: int, size: int, effects: Effects | None = None) -> Tier:
 
 
 def processed(
-    folder: Path,
-    seed: int,
-    count: int,
-    size: int,
-    *,
-    effects: Effects | None = None,
-    snaps: int = 2,
+    options: Asked, *, effects: Effects | None = None, snaps: int = 2
 ) -> Iterator[Processed]:
-    """Simulate and process at least ``count`` ccdVisits of detectors of ``size`` pixels.
+    """Simulate and process at least as many ccdVisits as asked for.
 
-    Of ``snaps`` 1 only the first snap of a visit is used. Frames that ``folder`` holds are not made
+    Of ``snaps`` 1 only the first snap of a visit is used. Frames that are there are not made
     again. A visit that is rejected is printed as a JSON
     line and left out.
     """
-    for number in range(-(-count // (VISITS + 1))):
-        here = folder / f"{seed}-{number}-{size}"
-        setup, own = tier(number, size, effects), 1000 * seed + number
+    size = options.size
+    for number in range(-(-options.visits // (VISITS + 1))):
+        here = options.frames / f"{options.seed}-{number}-{size}"
+        setup, own = tier(number, size, effects), 1000 * options.seed + number
         simulate(here / "data", here / "truth", setup, own)
         response = {}
         for band in setup.bands:
