@@ -17,6 +17,7 @@ from services import cone
 from services.mydb.routes import MyDbRoutes
 from services.page import page
 from services.people import FREE, Allowance, SignIn
+from services.portal.app import Portal
 from services.tap import jobs, routes
 from services.tap.requests import BodyLimits, refusal, refusing
 from services.tap.service import TapService
@@ -136,6 +137,7 @@ def create(
             Mount("/tap", routes=[*tap.routes(), *people.tap_routes()]),
             Mount("/scs", routes=cone.ConeRoutes(service).routes()),
             *people.routes(),
+            *Portal(service).routes(),
         ],
         middleware=[
             Middleware(BodyLimits, most=service.limits.upload_bytes + (1 << 20)),

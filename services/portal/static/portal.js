@@ -1,0 +1,79 @@
+"use strict";
+// Pages work without this; it makes them quicker to the hand.
+(() => {
+  const all = (what, where = document) => [...where.querySelectorAll(what)];
+
+  for (const button of all("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      const said = button.textContent;
+      button.textContent = "copied";
+      setTimeout(() => (button.textContent = said), 1200);
+    });
+  }
+
+  // The slider: arrows go to the publication before or after, the drag to any instant.
+  const time = document.querySelector(".asof .time");
+  if (time) {
+    const range = time.querySelector("input");
+    const first = Date.parse(time.dataset.first + "Z");
+    const last = Date.parse(time.dataset.last + "Z");
+    const said = document.querySelector(".asof b");
+    const text = (ms) => new Date(ms).toISOString().slice(0, 19);
+    const place = () => first + (range.value / range.max) * (last - first);
+    const go = (asof) => {
+      const address = new URL(location.href);
+      if (asof) address.searchParams.set("asof", asof);
+      else address.searchParams.delete("asof");
+      location.assign(address);
+    };
+    range.hidden = false;
+    range.addEventListener("input", () => {
+      range.setAttribute("aria-valuetext", text(place()));
+      said.textContent = text(place()).replace("T", " ");
+    });
+    range.addEventListener("change", () => go(+range.value >= +range.max ? "" : text(place())));
+    range.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: ".earlier", ArrowDown: ".earlier", ArrowRight: ".later", ArrowUp: ".later" }[event.key];
+      const night = { PageDown: -1, PageUp: 1 }[event.key];
+      if (!step && !night && event.key !== "Home" && event.key !== "End") return;
+      event.preventDefault();
+      if (step) {
+        const link = document.querySelector(".asof " + step);
+        if (link) location.assign(link.href);
+        else if (step === ".later") go("");
+      } else if (night) {
+        const at = Date.parse(time.dataset.at + "Z") + night * 86400000;
+        go(at >= last ? "" : text(Math.max(at, first + 1000)));
+      } else go(event.key === "End" ? "" : text(first + 1000));
+    });
+  }
+
+  // Points of a light curve: arrows walk them, Enter or a click chooses one.
+  for (const curve of all(".curve")) {
+    const points = all(".p", curve);
+    let walked = -1;
+    const choose = (point) => {
+      const address = new URL(location.href);
+      address.searchParams.set("sel", point.dataset.visit);
+      address.hash = "cutouts";
+      location.assign(address);
+    };
+    const order = points
+      .map((p) => [p, +p.querySelector("use").getAttribute("x")])
+      .sort((a, b) => a[1] - b[1])
+      .map((pair) => pair[0]);
+    for (const point of points) point.addEventListener("click", () => choose(point));
+    curve.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (step && order.length) {
+        event.preventDefault();
+        if (order[walked]) order[walked].classList.remove("walked");
+        walked = (walked + step + order.length) % order.length;
+        order[walked].classList.add("walked");
+        curve.setAttribute("aria-label", order[walked].querySelector("title").textContent);
+      } else if (event.key === "Enter" && order[walked]) choose(order[walked]);
+    });
+  }
+})();
