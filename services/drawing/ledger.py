@@ -1,7 +1,7 @@
 """Ledger time as SVG: what was published when, and the versions of one object."""
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -15,22 +15,18 @@ def share(at: datetime, first: datetime, last: datetime) -> float:
 
 
 def bars(
-    days: Sequence[tuple[date, int]], releases: Sequence[tuple[str, datetime]],
+    counts: Sequence[tuple[float, int]], releases: Sequence[tuple[str, datetime]],
     first: datetime, last: datetime,
 ) -> str:  # fmt: skip
-    """Draw publications a day as small bars, and the releases as marks."""
-    most = max((n for _, n in days), default=1)
+    """Draw how much was published when as small bars, and the releases as marks."""
+    most = max((n for _, n in counts), default=1)
     parts = []
-    for day, n in days:
-        noon = datetime.combine(day, time()) + timedelta(hours=12)
-        x = 1000 * min(max(share(noon, first, last), 0), 1)
-        height = 3 + 17 * n / most
-        parts.append(svg.line(x, 24, x, 24 - height, "day"))
+    for place, n in counts:
+        parts.append(svg.line(1000 * place, 24, 1000 * place, 21 - 17 * n / most, "day"))
     for name, at in releases:
         x = 1000 * min(max(share(at, first, last), 0), 1)
-        parts.append(
-            f'<g class="mark"><title>{escape(name)}</title>{svg.line(x, 0, x, 24, "day")}</g>'
-        )
+        mark = svg.line(x, 0, x, 24, "day")
+        parts.append(f'<g class="mark"><title>{escape(name)}</title>{mark}</g>')
     return (
         '<svg class="bars" viewBox="0 0 1000 24" preserveAspectRatio="none" aria-hidden="true">'
         f"{''.join(parts)}</svg>"
@@ -59,13 +55,13 @@ def strip(
             w for w, so in (("on", version.number == current), ("last", version.number == count))
             if so
         )  # fmt: skip
-        middle = svg.number(x + step / 2)
+        said = f"v{version.number}, {version.since.isoformat(' ', 'seconds')}: {version.cause}"
+        box = f'x="{svg.number(x + 1)}" y="4" width="{svg.number(step - 2)}" height="26" rx="4"'
         parts.append(
-            f'<a href="{escape(address(version.since))}" class="{kind}">'
-            f"<title>v{version.number}, {version.since.isoformat(' ', 'seconds')}: "
-            f"{escape(version.cause)}</title>"
-            f'<rect x="{svg.number(x + 1)}" y="4" width="{svg.number(step - 2)}" height="26" rx="4"/>'
-            f'<text x="{middle}" y="21" class="name" text-anchor="middle">v{version.number}</text></a>'
+            f'<a href="{escape(address(version.since))}" class="{kind}"><title>{escape(said)}'
+            f"</title><rect {box}/>"
+            + svg.text(x + step / 2, 21, f"v{version.number}", "name", anchor="middle")
+            + "</a>"
         )
     first = versions[0].since if versions else None
     last = versions[-1].since if versions else None

@@ -169,6 +169,7 @@ def _told(curve: LightCurve, i: int, kind: str) -> str:
 
 def _marks(curve: LightCurve, view: View, points: _Points, x: svg.Axis, y: svg.Axis) -> list[str]:
     parts = []
+    foot = max(y.start, y.end)
     for kind in _ORDER:
         for k in np.flatnonzero(points.kind == kind):
             i = int(points.index[k])
@@ -177,7 +178,7 @@ def _marks(curve: LightCurve, view: View, points: _Points, x: svg.Axis, y: svg.A
             bar = ""
             if kind != "limit":
                 top, end = (
-                    svg.number(min(max(y.at(float(points.y[k] + s * points.half[k])), 0), 9999))
+                    svg.number(min(max(y.at(float(points.y[k] + s * points.half[k])), _TOP), foot))
                     for s in (1, -1)
                 )
                 bar = f'<path class="bar" d="M{px} {top}V{end}"/>'
@@ -190,9 +191,10 @@ def _marks(curve: LightCurve, view: View, points: _Points, x: svg.Axis, y: svg.A
             )
     chosen = np.flatnonzero(curve.ccd_visit_id[points.index] == (view.selected or -1))
     for k in chosen:
-        px, py = x.at(float(points.x[k])), y.at(float(points.y[k]))
-        parts.insert(0, svg.line(px, _TOP, px, max(y.start, y.end), "at"))
-        parts.append(f'<circle cx="{svg.number(px)}" cy="{svg.number(py)}" r="9" class="sel"/>')
+        across, down = x.at(float(points.x[k])), y.at(float(points.y[k]))
+        parts.insert(0, svg.line(across, _TOP, across, foot, "at"))
+        ring = f'cx="{svg.number(across)}" cy="{svg.number(down)}"'
+        parts.append(f'<circle {ring} r="9" class="sel"/>')
     return parts
 
 

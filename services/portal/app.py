@@ -35,9 +35,8 @@ class Portal:
         given, _ = await parameters_of(request)
         back = given.get("NEXT", "/")
         # Only a path of this service: anything else could lead elsewhere.
-        response = RedirectResponse(
-            back if back[:1] == "/" and back[1:2] not in {"/", "\\"} else "/", 303
-        )
+        ours = back[:1] == "/" and back[1:2] not in {"/", "\\"}
+        response = RedirectResponse(back if ours else "/", 303)
         response.set_cookie(
             "theme", given.get("THEME", "system")[:10], max_age=_YEAR, samesite="lax", httponly=True
         )

@@ -22,24 +22,20 @@ def recipes(
         Path of the page.
     """
     address = f"{base}/tap/{database}"
+    pyvo = (
+        f"import pyvo\n\nservice = pyvo.dal.TAPService({address!r})\n"
+        f"table = service.search({adql!r}).to_table()\n"
+    )
+    ours = f"import skyledger\n\ntable = skyledger.query({sql!r}, database={str(database)!r})\n"
+    shell = f"./run skyledger query --db {shlex.quote(str(database))} {shlex.quote(sql)}"
+    curl = (
+        f"curl -sS -G {shlex.quote(address + '/sync')} -d LANG=ADQL -d RESPONSEFORMAT=csv "
+        f"--data-urlencode {shlex.quote('QUERY=' + adql)}"
+    )
     return [
-        (
-            "Python, pyvo",
-            f"import pyvo\n\nservice = pyvo.dal.TAPService({address!r})\n"
-            f"table = service.search({adql!r}).to_table()\n",
-        ),
-        (
-            "Python, skyledger",
-            f"import skyledger\n\ntable = skyledger.query({sql!r}, database={str(database)!r})\n",
-        ),
-        (
-            "SQL, command line",
-            f"./run skyledger query --db {shlex.quote(str(database))} {shlex.quote(sql)}",
-        ),
-        (
-            "curl",
-            f"curl -sS -G {shlex.quote(address + '/sync')} -d LANG=ADQL -d RESPONSEFORMAT=csv "
-            f"--data-urlencode {shlex.quote('QUERY=' + adql)}",
-        ),
+        ("Python, pyvo", pyvo),
+        ("Python, skyledger", ours),
+        ("SQL, command line", shell),
+        ("curl", curl),
         ("Link", base + link),
     ]

@@ -53,7 +53,7 @@ def markup(drawing: str) -> Markup:
 
 def _bars(moment: Moment) -> Markup:
     known = moment.known
-    return markup(ledger.bars(known.days, known.releases, known.first, known.horizon))
+    return markup(ledger.bars(known.bars, known.releases, known.first, known.horizon))
 
 
 def _place(moment: Moment) -> int:

@@ -1,10 +1,9 @@
 """Pages about DIAObjects: light curve, images, sky, versions; and the files they are made of."""
 
 import io
-import math
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,16 @@ ORDER BY science.separation(ra, decl, {ra!r}, {decl!r}), diaObjectId LIMIT 100
 """
 
 
-def view_of(request: Request, curve_bands: Iterable[str] | None = None) -> View:
+def _numbers(text: str, low: float, high: float) -> tuple[float, ...] | None:
+    """Numbers divided by commas, each within limits; None if it is something else."""
+    try:
+        found = tuple(float(v) for v in text.split(","))
+    except ValueError:
+        return None
+    return found if all(low <= v <= high for v in found) else None
+
+
+def view_of(request: Request) -> View:
     """Read how a light curve is to be shown.
 
     Raises
@@ -53,31 +61,20 @@ def view_of(request: Request, curve_bands: Iterable[str] | None = None) -> View:
     """
     given = request.query_params
     bands = given.get("bands")
-    period = given.get("period", "").strip()
-    span = given.get("x", "").strip()
-    try:
-        folded = float(period) if period else None
-        if folded is not None and not 1e-5 < folded < 1e5:
-            raise ValueError
-    except ValueError:
-        raise UsageError(f"the period is {period[:40]!r}; give days, above 0.00001") from None
-    ends: tuple[float, float] | None = None
-    if span:
-        try:
-            first, last = (float(v) for v in span.split(","))
-            if not (math.isfinite(first) and math.isfinite(last) and first < last):
-                raise ValueError
-        except ValueError:
-            raise UsageError(f"x is {span[:40]!r}; give two times, FIRST,LAST [MJD]") from None
-        ends = (first, last)
-    del curve_bands
+    period, span = given.get("period", "").strip(), given.get("x", "").strip()
+    folded = _numbers(period, 1e-5, 1e5) if period else ()
+    if folded is None or len(folded) > 1:
+        raise UsageError(f"the period is {period[:40]!r}; give days, from 0.00001 to 100000")
+    ends = _numbers(span, -1e6, 1e6) if span else ()
+    if ends is None or (ends and (len(ends) != 2 or ends[0] >= ends[1])):
+        raise UsageError(f"x is {span[:40]!r}; give two times, FIRST,LAST [MJD]")
     return View(
         bands=None if bands is None else tuple(b for b in svg.BANDS if b in bands),
         kinds=given.get("kinds", "dfl"),
         magnitudes=given.get("scale") == "mag",
-        period=folded,
+        period=folded[0] if folded else None,
         selected=_whole(given.get("sel", "")),
-        span=ends,
+        span=(ends[0], ends[1]) if ends else None,
     )
 
 
@@ -219,9 +216,8 @@ class ObjectPages:
         sides = []
         for name in ("a", "b"):
             asked = request.query_params.get(name, "") or moment.at.isoformat()
-            sides.append(await self.frame.within(
-                lambda asked=asked: self.frame.ledger.moment(moment.database.name, asked)
-            ))  # fmt: skip
+            look = partial(self.frame.ledger.moment, moment.database.name, asked)
+            sides.append(await self.frame.within(look))
 
         def read() -> list[Known | None]:
             found: list[Known | None] = []
@@ -296,9 +292,8 @@ class ObjectPages:
         if kind == "png":
             low, high = cutout.limits(list(found.images.values()))
             content = cutout.png(found.images[image], low, high, enlarge=4)
-            return Response(
-                content, media_type="image/png", headers={"Cache-Control": "max-age=600"}
-            )
+            kept = {"Cache-Control": "max-age=600"}
+            return Response(content, media_type="image/png", headers=kept)
         out = io.BytesIO()
         pyfits.PrimaryHDU(found.images[image], found.wcs.to_header()).writeto(out)
         name = f"{number}-{visit}-{image}.fits"
@@ -319,15 +314,15 @@ def _database(request: Request) -> str:
 
 
 def _cone(text: str) -> tuple[float, float, float]:
-    try:
-        ra, decl, radius = (float(v) for v in text.split(","))
-        if not (0 <= ra <= 360 and -90 <= decl <= 90 and 0 < radius <= 3600):
-            raise ValueError
-    except ValueError:
+    found = _numbers(text, -360, 3600)
+    if (
+        found is None or len(found) != 3
+        or not (0 <= found[0] <= 360 and -90 <= found[1] <= 90 and found[2] > 0)
+    ):  # fmt: skip
         raise UsageError(
             f"near is {text[:60]!r}; give RA,DEC,RADIUS: degrees, degrees, arcseconds up to 3600"
-        ) from None
-    return ra, decl, radius
+        )
+    return found[0], found[1], found[2]
 
 
 def _adql(number: int) -> str:
@@ -393,8 +388,7 @@ def _said(
         left = "".join(k for k in "dfl" if (k in view.kinds) != (k == letter))
         return link(kinds=None if left == "dfl" else left)
 
-    error = max(row.get("raErr") or 0, row.get("declErr") or 0) * 3600
-    around = [n for n in found.around]
+    error = max(row.get("raErr") or 0, row.get("declErr") or 0)  # arcsec
     return {
         "positions": positions(row["ra"], row["decl"]),
         "error": f"{error:.3f}" if 0 < error < 100 else None,
@@ -428,7 +422,7 @@ def _said(
             ("time", link(period=None)),
         ] if view.period else [],
         "points": _table(request, curve),
-        "sky": markup(sky.draw(row["ra"], row["decl"], around)),
+        "sky": markup(sky.draw(row["ra"], row["decl"], found.around)),
         "facts": _facts(found),
         "columns": [(n, _value(v), found.units.get(n) or "") for n, v in row.items()],
         "strip": markup(ledger.strip(found.versions, found.number, addresses.at(request))),
