@@ -14,7 +14,7 @@ from rich.table import Table
 from cli import process as processing_command
 from cli.query import print_table
 from ingest import catalogue, reference
-from services import background, pictures
+from services import background, object_picture
 from simulate.survey import simulate
 from skyledger import answers, settings
 from skyledger.database import connection, schema
@@ -143,10 +143,10 @@ def _show_variable(opened: Any, console: Console, output: Path) -> None:
     if not answer.rows:
         raise SkyledgerError("the demo found no object with four or more detections")
     object_id = answer.rows[0][0]
-    curve = pictures.light_curve(opened, object_id, VirtualDatabase("prompt"))
+    curve, drawn = object_picture.make(opened, object_id, VirtualDatabase("prompt"))
     output.mkdir(parents=True, exist_ok=True)
-    path = output / f"variable-{object_id}.png"
-    path.write_bytes(pictures.png(pictures.draw_object(opened, curve)))
+    path = output / f"variable-{object_id}.svg"
+    path.write_text(drawn, encoding="utf-8")
     console.print(
         f"\nThe most variable object, DIAObject {object_id}, with "
         f"{(curve.kind == 'source').sum()} detections and {(curve.kind == 'forced').sum()} forced "

@@ -15,7 +15,7 @@ from ingest import injection
 from ingest.workers import lost
 from processing import instrument as instruments
 from services import quality_pictures
-from services.pictures import png
+from services.quality_pictures import png
 from skyledger.errors import DataRejectedError
 
 app = typer.Typer()

@@ -12,7 +12,7 @@ from cli.common import Database, archive
 from ingest.judge import judge as compare
 from ingest.verdict import Figure, Verdict
 from services import quality_pictures
-from services.pictures import png
+from services.quality_pictures import png
 from skyledger import virtual
 
 app = typer.Typer()

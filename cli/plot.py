@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.common import Database, archive
-from services import pictures, quality_pictures
+from services import object_picture, quality_pictures
 from skyledger import virtual
 
 app = typer.Typer(no_args_is_help=True, help="Pictures of what the archive knows.")
@@ -17,15 +17,14 @@ def plot_object(
     object_id: Annotated[int, typer.Argument(metavar="DIAOBJECTID", help="Which DIAObject.")],
     db: Database = "prompt",
     output: Annotated[
-        Path | None, typer.Option(help="PNG file; DIAOBJECTID.png if left out.")
+        Path | None, typer.Option(help="SVG file; DIAOBJECTID.svg if left out.")
     ] = None,
 ) -> None:
     """Draw the light curve and the cutouts of a DIAObject, as known at an instant."""
     with archive() as opened:
-        curve = pictures.light_curve(opened, object_id, virtual.parse(db))
-        picture = pictures.png(pictures.draw_object(opened, curve))
-    path = output or Path(f"{object_id}.png")
-    path.write_bytes(picture)
+        _, drawn = object_picture.make(opened, object_id, virtual.parse(db))
+    path = output or Path(f"{object_id}.svg")
+    path.write_text(drawn, encoding="utf-8")
     print(path)
 
 
@@ -41,5 +40,5 @@ def plot_visit(
     with archive() as opened:
         figure = quality_pictures.draw_visit(opened, ccd_visit_id, virtual.parse(db))
     path = output or Path(f"{ccd_visit_id}.png")
-    path.write_bytes(pictures.png(figure))
+    path.write_bytes(quality_pictures.png(figure))
     print(path)

@@ -4,6 +4,7 @@ The pictures of a visit are drawn from its kept images: what is not in the files
 matching kernel and the score, is made again by the same subtraction.
 """
 
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from skyledger import answers, products
 from skyledger.errors import QueryRefusedError
 from skyledger.virtual import VirtualDatabase
 
+_DOTS = 110  # an inch
 _CELLS = 9  # a side of the maps of the PSF
 _INK, _ACCENT, _PALE = "#1d2733", "#c80139", "#808c9c"
 _NUMBERS = (
@@ -385,3 +387,10 @@ def verdict(
     for place in places[len(drawn) :]:
         place.axis("off")
     return figure
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG."""
+    out = BytesIO()
+    figure.savefig(out, format="png", dpi=_DOTS)
+    return out.getvalue()

@@ -198,6 +198,21 @@ def _marks(curve: LightCurve, view: View, points: _Points, x: svg.Axis, y: svg.A
     return parts
 
 
+def body(
+    curve: LightCurve, view: View | None = None, *, width: float = 760, height: float = 380
+) -> str:
+    """Draw what `draw` draws, as a part of a larger drawing."""
+    view = view or View()
+    points = _points(curve, view)
+    x, y = _axes(points, view, width, height)
+    bands = [b for b in svg.BANDS if b in set(curve.band[points.index])]
+    drawn = svg.symbols(bands) + "".join(_frame(x, y, curve, view))
+    drawn += "".join(_marks(curve, view, points, x, y))
+    if not points.index.size:
+        drawn += svg.text(width / 2, height / 2, "nothing measured here", "label", anchor="middle")
+    return drawn
+
+
 def draw(
     curve: LightCurve,
     view: View | None = None,
@@ -218,16 +233,9 @@ def draw(
     alone
         Make a file that can be opened by itself, with its own colours.
     """
-    view = view or View()
-    points = _points(curve, view)
     title = f"Light curve of DIAObject {curve.object_id}"
-    x, y = _axes(points, view, width, height)
-    bands = [b for b in svg.BANDS if b in set(curve.band[points.index])]
-    body = svg.symbols(bands) + "".join(_frame(x, y, curve, view))
-    body += "".join(_marks(curve, view, points, x, y))
-    if not points.index.size:
-        body += svg.text(width / 2, height / 2, "nothing measured here", "label", anchor="middle")
-    return svg.document(width, height, title, summary(curve, view), body, alone=alone)
+    drawn = body(curve, view, width=width, height=height)
+    return svg.document(width, height, title, summary(curve, view), drawn, alone=alone)
 
 
 def small(curve: LightCurve, *, width: float = 80, height: float = 22) -> str:

@@ -1,5 +1,7 @@
 """Light curves and upper limits: each covering visit once, never where masked."""
 
+import re
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -7,12 +9,13 @@ import pytest
 from astropy.wcs import WCS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from matplotlib.figure import Figure
 from test_ledger import DD, MJD, Desk, ccd_visit_row, source_rows
 from test_relink import forced_rows
 
 from ingest.staging import slot, stage
-from services import pictures
+from services import light_curves
+from services.drawing import light_curve
+from services.light_curves import LightCurve
 from skyledger import ids
 from skyledger.answers import run
 from skyledger.virtual import VirtualDatabase
@@ -362,31 +365,53 @@ def test_a_published_visit_gives_limits_for_objects_it_did_not_measure(fresh_dat
             VirtualDatabase("prompt", instant),
         )
         assert answer.rows == [(wanted,)]
-        curve = pictures.light_curve(connection, found, VirtualDatabase("prompt", instant))
+        curve = light_curves.read(connection, found, VirtualDatabase("prompt", instant))
         assert curve.kind.tolist() == ["source", "limit"][: 1 + wanted]
         assert curve.flux[0] == 500.0
     connection.close()
 
 
+def marks(drawing):
+    """Marks of a drawn light curve: letter of the kind, band or limit, x, y [px]."""
+    found = re.findall(r'<use href="#m-(\w+)" class="(\w)" x="([-\d.]+)" y="([-\d.]+)"/>', drawing)
+    return [(kind, mark, float(x), float(y)) for mark, kind, x, y in found]
+
+
 def test_a_drawn_light_curve_shows_sources_forced_fluxes_and_limits():
     n = 6
-    curve = pictures.LightCurve(
+    curve = LightCurve(
         OBJECT,
-        10.0,
-        0.0,
-        np.array(["r"] * n, dtype=object),
-        MJD + np.arange(n),
-        np.array([10.0, 20.0, 30.0, np.nan, np.nan, 5.0]),
-        np.array([1.0, 1.0, 1.0, np.nan, np.nan, 1.0]),
-        np.array(["source", "source", "forced", "limit", "limit", "forced"], dtype=object),
-        np.array([np.nan, np.nan, np.nan, 4.0, 6.0, np.nan]),
-        np.arange(n),
-        None,
+        total=False,
+        ra=10.0,
+        decl=0.0,
+        band=np.array(["r"] * n, dtype=object),
+        mjd=MJD + np.arange(n),
+        flux=np.array([10.0, 20.0, 30.0, np.nan, np.nan, 5.0]),
+        error=np.array([1.0, 1.0, 1.0, np.nan, np.nan, 1.0]),
+        kind=np.array(["source", "source", "forced", "limit", "limit", "forced"], dtype=object),
+        noise=np.array([np.nan, np.nan, np.nan, 4.0, 6.0, np.nan]),
+        ccd_visit_id=np.arange(n) + 1,
+        dia_source_id=np.array([7, 8, 0, 0, 0, 0]),
+        answer=None,
     )
-    axes = Figure().add_subplot()
-    pictures.draw_light_curve(axes, curve)
-    _, words = axes.get_legend_handles_labels()
-    assert sorted(words) == ["r detected", "r forced", "r limit, 5 sigma"]
-    (limits,) = [line for line in axes.lines if line.get_marker() == "v"]
-    assert limits.get_ydata().tolist() == [20.0, 30.0]
-    assert limits.get_xdata().tolist() == [MJD + 3, MJD + 4]
+    drawn = light_curve.draw(curve)
+    found = marks(drawn)
+    assert sorted((kind, mark) for kind, mark, _, _ in found) == [
+        ("f", "r"), ("f", "r"), ("l", "limit"), ("l", "limit"), ("s", "r"), ("s", "r"),
+    ]  # fmt: skip
+    # Limits stand at five sigma: 20 and 30 nJy, where a source and a forced flux of 20 and 30 are.
+    limits = sorted(m[2:] for m in found if m[0] == "l")
+    source = max((m[2:] for m in found if m[0] == "s"), key=lambda at: at[0])
+    forced = min((m[2:] for m in found if m[0] == "f"), key=lambda at: at[0])
+    assert [y for _, y in limits] == [source[1], forced[1]]
+    # One day is as far from the next everywhere.
+    assert np.allclose(np.diff(sorted(m[2] for m in found)), limits[1][0] - limits[0][0], atol=0.02)
+    assert light_curve.draw(curve) == drawn
+    # Magnitudes point downwards; what has none becomes a limit.
+    faint = replace(curve, flux=np.where(np.arange(n) == 0, -10.0, curve.flux))
+    drawn = light_curve.draw(faint, light_curve.View(magnitudes=True))
+    found = marks(drawn)
+    assert sum(m[0] == "l" for m in found) == 3
+    assert "1 fluxes that are not positive are shown as limits" in drawn
+    brightest = [m for m in found if m[0] == "f"]
+    assert min(brightest, key=lambda m: m[3])[2] < max(brightest, key=lambda m: m[3])[2]

@@ -11,7 +11,7 @@ from ingest import injection, measure, templates
 from processing import instrument, reader
 from processing.exposure import Mask
 from services import quality_pictures
-from services.pictures import png
+from services.quality_pictures import png
 from skyledger.virtual import VirtualDatabase
 
 
