@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from services.portal.frame import Frame
 from services.portal.objects import ObjectPages
+from services.portal.queries import QueryPages
 from services.portal.search import Search
 from services.tap.requests import parameters_of
 from services.tap.service import TapService
@@ -19,6 +20,7 @@ class Portal:
     def __init__(self, service: TapService) -> None:
         self.frame = Frame(service)
         self.objects = ObjectPages(self.frame)
+        self.queries = QueryPages(self.frame)
         self.search = Search(self.frame)
 
     def routes(self) -> list[BaseRoute]:
@@ -26,6 +28,7 @@ class Portal:
         return [
             Mount("/static", self.frame.assets),
             Route("/theme", self.frame.shown(self.theme), methods=["POST"]),
+            *self.queries.routes(),
             *self.objects.routes(),
             *self.search.routes(),
         ]

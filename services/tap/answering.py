@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 import psycopg2
@@ -19,11 +20,15 @@ from services.tap import parameters
 from services.tap.parameters import QueryRequest
 from services.tap.uploaded import take
 from skyledger import binary
+from skyledger.answers import ResultColumn
 from skyledger.database import session
 from skyledger.errors import DatabaseError, QueryRefusedError
 from skyledger.virtual import VirtualDatabase
 
 Chunk = dict[str, Any]
+Produce = Callable[[Callable[[Chunk], None]], None]
+Columns = Sequence[ResultColumn]
+Send = Callable[[Columns, Produce, formats.Statement], None]
 
 
 class Surroundings(Protocol):
@@ -131,12 +136,35 @@ class Answering:
             If the query is refused; nothing has been written then.
         """
         form = formats.resolve(self.asked.format or "votable")
+
+        def send(columns: Columns, produce: Produce, said: formats.Statement) -> None:
+            formats.send(form, columns, produce, said, sink)
+
+        self._run(send, ended)
+
+    def collect(self, take: Callable[[Columns, Chunk], Any]) -> None:
+        """Run the query and hand every piece of the answer to ``take``, with its columns.
+
+        Raises
+        ------
+        SkyledgerError
+            If the query is refused.
+        """
+
+        def send(
+            columns: Sequence[ResultColumn], produce: Produce, _said: formats.Statement
+        ) -> None:
+            produce(partial(take, columns))
+
+        self._run(send)
+
+    def _run(self, send: Send, ended: Callable[[], None] = lambda: None) -> None:
         with self.service.sessions_of(self.person).session() as connection:
             self.outcome.cancel = lambda: self._cancel(connection)
             try:
                 if self.outcome.over:
                     raise BrokenPipeError("the client has gone")
-                self._write(connection, form, sink)
+                self._write(connection, send)
             except psycopg2.Error as error:
                 raise _sentence(error, connection, self.seconds) from error
             finally:
@@ -160,7 +188,7 @@ class Answering:
             if not self._ended:
                 connection.cancel()
 
-    def _write(self, connection: Any, form: formats.Format, sink: Callable[[bytes], Any]) -> None:
+    def _write(self, connection: Any, send: Send) -> None:
         catalogue = self._catalogue()
         database = mydb.settled(self.asked.database)
         if database.instant is not None or database.reference is not None:
@@ -186,7 +214,7 @@ class Answering:
             database=self.asked.database.name, instant=instant, query=self.asked.query
         )
         if self.asked.destination is not None:
-            self._keep(connection, translated, limit, statement, form, sink)
+            self._keep(connection, translated, limit, statement, send)
             return
         cut = formats.Limit(limit, statement)
 
@@ -204,7 +232,7 @@ class Answering:
             except psycopg2.Error as error:
                 raise _sentence(error, connection, self.seconds) from error
 
-        formats.send(form, translated.columns, produce, statement, sink)
+        send(translated.columns, produce, statement)
         self.outcome.truncated = statement.overflow
         if statement.failure is not None:
             raise statement.failure
@@ -221,15 +249,15 @@ class Answering:
 
     def _keep(
         self, connection: Any, translated: adql.Translated, limit: int,
-        statement: formats.Statement, form: formats.Format, sink: Callable[[bytes], Any],
+        statement: formats.Statement, send: Send,
     ) -> None:  # fmt: skip
-        """Make a table of the person of the answer, and write what it is into ``sink``."""
+        """Make a table of the person of the answer, and send what it is."""
         made = mydb.keep(
             connection, self.service.loaders, translated, self.asked, statement.instant,
             self.person, lambda rows: setattr(self.outcome, "rows", rows), self._and_cancel,
         )  # fmt: skip
         statement.overflow = self.asked.limit is not None and made.rows >= limit
-        formats.send(form, mydb.MADE, lambda consume: consume(made.chunk()), statement, sink)
+        send(mydb.MADE, lambda consume: consume(made.chunk()), statement)
         self.outcome.truncated = statement.overflow
         self.outcome.status = "OVERFLOW" if statement.overflow else "OK"
 

@@ -76,4 +76,72 @@
       } else if (event.key === "Enter" && order[walked]) choose(order[walked]);
     });
   }
+
+  // The table browser: a click inserts at the cursor and replaces nothing that was not selected.
+  const editor = document.getElementById("q");
+  if (editor) {
+    for (const one of all("[data-insert]"))
+      one.addEventListener("click", () => {
+        editor.setRangeText(one.dataset.insert, editor.selectionStart, editor.selectionEnd, "end");
+        editor.dispatchEvent(new Event("input"));
+      });
+    editor.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        editor.form.requestSubmit();
+      }
+    });
+    // One question at a time, and only when the typing rests.
+    let rest, asking;
+    const verdict = document.getElementById("verdict");
+    const check = async () => {
+      if (asking) asking.abort();
+      asking = new AbortController();
+      try {
+        const body = new URLSearchParams({ q: editor.value });
+        const said = await fetch("/query/check", { method: "POST", body, signal: asking.signal });
+        verdict.textContent = said.ok ? await said.text() : "";
+      } catch (error) {
+        if (error.name !== "AbortError") verdict.textContent = "";
+      }
+    };
+    editor.addEventListener("input", () => {
+      clearTimeout(rest);
+      rest = setTimeout(check, 400);
+    });
+    const filter = document.querySelector(".tables .filter");
+    filter.hidden = false;
+    filter.addEventListener("input", () => {
+      const wanted = filter.value.trim().toLowerCase();
+      for (const table of all(".tables .table")) {
+        let some = false;
+        for (const item of all("li", table)) {
+          const hit = (item.textContent + " " + item.title).toLowerCase().includes(wanted);
+          item.hidden = wanted && !hit;
+          some ||= hit;
+        }
+        const name = table.querySelector("summary").textContent.toLowerCase().includes(wanted);
+        table.hidden = wanted && !some && !name;
+        table.open = Boolean(wanted && some);
+      }
+    });
+  }
+
+  // A row that is chosen in one view is chosen in all.
+  for (const one of all("#answer [data-row]"))
+    one.addEventListener("click", (event) => {
+      if (event.target.closest("a")) return;
+      const address = new URL(location.href);
+      address.searchParams.set("row", one.dataset.row);
+      history.replaceState(null, "", address);
+      for (const other of all("#answer [data-row]")) {
+        other.classList.toggle("on", other === one && other.tagName === "TR");
+        other.classList.toggle("chosen", other === one && other.tagName !== "TR");
+      }
+      for (const tab of all(".tabs a")) {
+        const there = new URL(tab.href);
+        there.searchParams.set("row", one.dataset.row);
+        tab.href = there;
+      }
+    });
 })();
