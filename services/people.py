@@ -10,14 +10,16 @@ import binascii
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from skyledger.errors import ForbiddenError, SignInError, UsageError
 from skyledger.people import Person
 
+COOKIE = "skyledger_token"  # holds the token of somebody who signed in on a page
 CHALLENGES = ('Basic realm="Skyledger", charset="UTF-8"', 'Bearer realm="Skyledger"')
 _TOKEN = re.compile(r"sky_[A-Za-z0-9_-]{43}", re.ASCII)
 # Also one that was cut or lengthened is nobody else's to see.
@@ -129,7 +131,9 @@ def token_of(headers: Headers) -> tuple[str | None, str] | None:
 def _refuse_borrowed(method: str, headers: Headers) -> None:
     """Refuse changes by pages of other sites, to which a browser has lent what it knows."""
     changes = method not in {"GET", "HEAD", "OPTIONS"}
-    if changes and headers.get("sec-fetch-site") == "cross-site":
+    origin = headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+    if changes and (foreign or headers.get("sec-fetch-site") == "cross-site"):
         raise ForbiddenError(
             "a page of another site sent this request in your name; if it was you, send it from a "
             "program, or from a page of this service"
@@ -174,6 +178,11 @@ class SignIn:
 
     async def _person(self, headers: Headers) -> tuple[Person | None, int]:
         given = token_of(headers)
+        kept = None if given else cookie_parser(headers.get("cookie", "")).get(COOKIE)
+        if kept is not None and (not _TOKEN.fullmatch(kept) or await self.look_up(kept) is None):
+            return None, 0  # a token that is over by now: the pages offer to sign in again
+        if given is None and kept is not None:
+            given = None, kept
         if given is None:
             return None, 0
         name, token = given

@@ -137,7 +137,7 @@ def create(
             Mount("/tap", routes=[*tap.routes(), *people.tap_routes()]),
             Mount("/scs", routes=cone.ConeRoutes(service).routes()),
             *people.routes(),
-            *Portal(service).routes(),
+            *Portal(service, look_up).routes(),
         ],
         middleware=[
             Middleware(BodyLimits, most=service.limits.upload_bytes + (1 << 20)),

@@ -61,14 +61,11 @@ def draw(
         how = "darker where there are more rows"
     else:
         for i in shown:
-            title = f"<title>{svg.escape(names[i])}</title>" if names else ""
-            at = (
-                f'cx="{svg.number(across.at(float(x[i])))}" cy="{svg.number(down.at(float(y[i])))}"'
-            )
-            chosen = " chosen" if marked == i else ""
-            parts.append(
-                f'<circle cx="{px}" cy="{py}" r="3" class="dot{chosen}" data-row="{i}">{title}</circle>'
-            )
+            title = f"<title>{escape(names[i])}</title>" if names else ""
+            px, py = svg.number(across.at(float(x[i]))), svg.number(down.at(float(y[i])))
+            chosen = "dot chosen" if marked == i else "dot"
+            at = f'cx="{px}" cy="{py}" r="3" data-row="{i}"'
+            parts.append(f'<circle {at} class="{chosen}">{title}</circle>')
         how = "one mark a row"
     said = f"{labels[1]} against {labels[0]} of {shown.size:,} rows, {how}."
     return svg.document(width, height, f"{labels[1]} against {labels[0]}", said, "".join(parts),

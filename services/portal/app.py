@@ -1,27 +1,46 @@
 """All pages of the portal."""
 
+from collections.abc import Awaitable, Callable
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from services.portal.citations import CitationPages
 from services.portal.frame import Frame
 from services.portal.objects import ObjectPages
+from services.portal.people_pages import PeoplePages
 from services.portal.queries import QueryPages
 from services.portal.search import Search
+from services.portal.status import StatusPage
 from services.tap.requests import parameters_of
 from services.tap.service import TapService
+from skyledger.people import Person
 
 _YEAR = 365 * 86400
+# Pages of subsystems that are not there yet have their addresses already.
+_LATER = {
+    "/sso": ("Solar System objects", "orbits are not computed yet"),
+    "/sso/{name}": ("A Solar System object", "orbits are not computed yet"),
+    "/filters": ("Filters", "alerts are not made yet"),
+    "/filters/{name}": ("A filter", "alerts are not made yet"),
+    "/filters/{name}/test": ("A filter", "alerts are not made yet"),
+}
 
 
 class Portal:
     """The pages, and what they are made of."""
 
-    def __init__(self, service: TapService) -> None:
-        self.frame = Frame(service)
+    def __init__(
+        self, service: TapService, look_up: Callable[[str], Awaitable[tuple[Person, int] | None]]
+    ) -> None:
+        self.frame = Frame(service, look_up)
         self.objects = ObjectPages(self.frame)
         self.queries = QueryPages(self.frame)
         self.search = Search(self.frame)
+        self.citations = CitationPages(self.frame)
+        self.people = PeoplePages(self.frame)
+        self.status = StatusPage(self.frame)
 
     def routes(self) -> list[BaseRoute]:
         """All addresses."""
@@ -31,6 +50,11 @@ class Portal:
             *self.queries.routes(),
             *self.objects.routes(),
             *self.search.routes(),
+            *self.citations.routes(),
+            *self.people.routes(),
+            *self.status.routes(),
+            *(Route(path, self.frame.shown(self.later)) for path in _LATER),
+            Route("/help", self.frame.shown(self.help)),
         ]
 
     async def theme(self, request: Request) -> Response:
@@ -44,3 +68,16 @@ class Portal:
             "theme", given.get("THEME", "system")[:10], max_age=_YEAR, samesite="lax", httponly=True
         )
         return response
+
+    async def later(self, request: Request) -> Response:
+        """Say honestly that a subsystem is not there yet."""
+        route = request.scope["route"].path
+        what, why = _LATER[route]
+        moment = await self.frame.moment(request)
+        return self.frame.page(request, "later.html", moment, what=what, why=why)
+
+    async def help(self, request: Request) -> Response:
+        """Say where to begin."""
+        moment = await self.frame.moment(request)
+        base = f"{request.url.scheme}://{request.url.netloc}"
+        return self.frame.page(request, "help.html", moment, base=base)

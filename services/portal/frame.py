@@ -25,6 +25,7 @@ from services.tap.requests import challenge, judged
 from services.tap.service import TapService
 from services.tap.streaming import in_thread
 from skyledger.errors import SkyledgerError
+from skyledger.people import Person
 
 _HERE = Path(__file__).parent
 _THEMES = ("light", "dark")
@@ -94,10 +95,15 @@ class Frame:
     ----------
     service
         Sessions and limits.
+    look_up
+        Person to whom a token belongs; None if it is nobody's.
     """
 
-    def __init__(self, service: TapService) -> None:
+    def __init__(
+        self, service: TapService, look_up: Callable[[str], Awaitable[tuple[Person, int] | None]]
+    ) -> None:
         self.service = service
+        self.look_up = look_up
         self.assets = Assets()
         self.ledger = Ledger(self.reading)
         self.templates = jinja2.Environment(

@@ -121,10 +121,15 @@ def find(cursor: Any, job_id: str) -> Job:
     cursor.execute(f"{_SELECT} WHERE jobid = %s", (job_id,))
     row = cursor.fetchone()
     if row is None:
-        raise NotFoundError(
-            f"there is no job {job_id[:40]!r}; it may have been deleted or be past its destruction"
-        )
+        raise missing(job_id)
     return Job(*row)
+
+
+def missing(job_id: str) -> NotFoundError:
+    """Make the error of a job that is not there, or not there for the one who asks."""
+    return NotFoundError(
+        f"there is no job {job_id[:40]!r}; it may have been deleted or be past its destruction"
+    )
 
 
 def listed(
