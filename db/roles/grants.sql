@@ -62,7 +62,7 @@ GRANT SELECT ON service.tapschema, service.taptable, service.tapcolumn, service.
   service.tapkeycolumn, ledger.database, ledger.schema_version, ledger.replayed
   TO skyledger_service;
 GRANT USAGE ON SEQUENCE service.query_id TO skyledger_service;
-GRANT EXECUTE ON FUNCTION ledger.horizon() TO skyledger_service;
+GRANT EXECUTE ON FUNCTION ledger.horizon(), ledger.status() TO skyledger_service;
 -- What can be asked, as TAP says it.
 GRANT USAGE ON SCHEMA tap_schema TO skyledger_reader, skyledger_delayed, skyledger_ingest;
 GRANT SELECT ON ALL TABLES IN SCHEMA tap_schema

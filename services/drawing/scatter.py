@@ -1,6 +1,7 @@
 """Two columns against each other, as SVG: marks for few rows, how many there are for many."""
 
 import base64
+from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +65,8 @@ def draw(
             title = f"<title>{escape(names[i])}</title>" if names else ""
             px, py = svg.number(across.at(float(x[i]))), svg.number(down.at(float(y[i])))
             chosen = "dot chosen" if marked == i else "dot"
-            at = f'cx="{px}" cy="{py}" r="3" data-row="{i}"'
-            parts.append(f'<circle {at} class="{chosen}">{title}</circle>')
+            place = f'cx="{px}" cy="{py}" r="3" data-row="{i}"'
+            parts.append(f'<circle {place} class="{chosen}">{title}</circle>')
         how = "one mark a row"
     said = f"{labels[1]} against {labels[0]} of {shown.size:,} rows, {how}."
     return svg.document(width, height, f"{labels[1]} against {labels[0]}", said, "".join(parts),

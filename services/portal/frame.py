@@ -1,6 +1,7 @@
 """The frame of every page: templates, headers that keep foreign code out, pages for refusals."""
 
 import asyncio
+import gzip
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,7 @@ from typing import Any, cast
 
 import jinja2
 from markupsafe import Markup
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -27,6 +29,7 @@ from services.tap.streaming import in_thread
 from skyledger.errors import SkyledgerError
 from skyledger.people import Person
 
+_SMALL = 1000  # bytes that are not worth compressing
 _HERE = Path(__file__).parent
 _THEMES = ("light", "dark")
 _POLICY = (
@@ -63,6 +66,15 @@ def _place(moment: Moment) -> int:
     return round(100_000 * min(max(ledger.share(moment.at, known.first, known.horizon), 0), 1))
 
 
+def packed(scope: Scope, content: bytes, headers: MutableHeaders) -> bytes:
+    """Compress what is sent, if whoever asked for it understands that."""
+    headers["Vary"] = "Accept-Encoding"
+    if len(content) < _SMALL or "gzip" not in Headers(scope=scope).get("accept-encoding", ""):
+        return content
+    headers["Content-Encoding"] = "gzip"
+    return gzip.compress(content, 6, mtime=0)
+
+
 class Assets(StaticFiles):
     """Style, script and fonts; an address with the hash of the content is kept for ever."""
 
@@ -82,6 +94,12 @@ class Assets(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Send an asset."""
         found = await super().get_response(path, scope)
+        if found.status_code == 200 and Path(path).suffix in {".css", ".js", ".svg", ".txt"}:
+            kept, content = found.headers, (_HERE / "static" / path).read_bytes()
+            found = Response(media_type=found.media_type)
+            found.headers["ETag"] = kept["etag"]
+            found.body = packed(scope, content, found.headers)
+            found.headers["Content-Length"] = str(len(found.body))
         asked = scope.get("query_string", b"").decode("latin-1")
         if asked == f"v={self.hashes.get(path)}":
             found.headers["Cache-Control"] = "public, max-age=31536000, immutable"
@@ -152,9 +170,8 @@ class Frame:
             asker=asker_of(request),
             **shown,
         )
-        return HTMLResponse(
-            text,
-            status,
+        response = HTMLResponse(
+            status_code=status,
             headers={
                 "Content-Security-Policy": _POLICY.format(nonce),
                 "X-Content-Type-Options": "nosniff",
@@ -162,6 +179,9 @@ class Frame:
                 "Cache-Control": "no-store",
             },
         )
+        response.body = packed(request.scope, text.encode(), response.headers)
+        response.headers["Content-Length"] = str(len(response.body))
+        return response
 
     def refusal(self, request: Request, error: Exception, **shown: Any) -> Response:
         """Say on a page what is wrong, and what can be done."""

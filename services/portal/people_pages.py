@@ -12,7 +12,6 @@ from services.portal.frame import Frame
 from services.tap import jobs
 from services.tap.requests import parameters_of
 from skyledger import person_tables
-from skyledger.errors import SignInError
 from skyledger.people import Person
 
 _DAY = 86400
@@ -45,13 +44,9 @@ class PeoplePages:
             return self.frame.page(request, "sign-in.html", None, error=None)
         form = await request.form(max_files=0, max_fields=10)
         token = str(form.get("token", "")).strip()
-        try:
-            if await self.frame.look_up(token) is None:
-                raise SignInError(
-                    "the token is not known, is over or was revoked; look at it again"
-                )
-        except SignInError as error:
-            return self.frame.page(request, "sign-in.html", None, status=401, error=str(error))
+        if await self.frame.look_up(token) is None:
+            error = "the token is not known, is over or was revoked; look at it again"
+            return self.frame.page(request, "sign-in.html", None, status=401, error=error)
         response = RedirectResponse("/jobs", 303)
         response.set_cookie(
             COOKIE, token, max_age=30 * _DAY, httponly=True, samesite="strict",

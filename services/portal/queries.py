@@ -1,12 +1,15 @@
 """The query page: a question in ADQL, asked at the instant of the page, and views of its answer."""
 
 import asyncio
+import hashlib
+import json
+import re
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from services import light_curves
@@ -14,7 +17,7 @@ from services.adql import AdqlError, Table, translate
 from services.drawing import light_curve, scatter
 from services.people import asker_of
 from services.portal import addresses, copying
-from services.portal.frame import Frame, markup
+from services.portal.frame import Frame, markup, packed
 from services.portal.instants import Moment
 from services.portal.results import PAGE, Result, Results
 from services.tap.examples import EXAMPLES
@@ -30,6 +33,7 @@ _FIRST = (
     "  rTotFluxMean\nFROM prompt.DIAObject\nWHERE nDiaSources > 3\nORDER BY nDiaSources DESC,"
     " diaObjectId"
 )
+_PLACE = re.compile(r"line (\d+), column (\d+)")
 _LINKED = ("diaobjectid",)
 
 
@@ -39,6 +43,7 @@ class QueryPages:
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self.results = Results(frame.service)
+        self._named: tuple[Any, str, bytes] | None = None
 
     def routes(self) -> list[Route]:
         """All addresses."""
@@ -46,6 +51,7 @@ class QueryPages:
         return [
             Route("/query", shown(self.query), methods=["GET", "POST"]),
             Route("/query/check", shown(self.check), methods=["POST"]),
+            Route("/query/names/{digest}.json", shown(self.names)),
         ]
 
     async def query(self, request: Request) -> Response:
@@ -65,7 +71,9 @@ class QueryPages:
             )
         moment = await self.frame.moment(request)
         tables = await self.frame.within(self._tables)
+        digest, _ = await self.frame.within(self._names)
         shown = {
+            "digest": digest,
             "text": text or _FIRST, "tables": tables, "examples": EXAMPLES, "views": VIEWS,
             "error": None, "result": None,
         }  # fmt: skip
@@ -86,16 +94,41 @@ class QueryPages:
         given, _ = await parameters_of(request)
         text = given.get("Q", "")
 
-        def look() -> str:
+        def look() -> dict[str, Any]:
             catalogue = self.frame.service.catalogue()
             try:
                 found = translate(text, catalogue.within("prompt"), None, rows=1)
             except AdqlError as error:
-                return str(error)
-            return f"valid ADQL; {len(found.columns)} columns"
+                place = _PLACE.match(str(error))
+                line, column = (int(place[1]), int(place[2])) if place else (None, None)
+                return {"said": str(error), "line": line, "column": column}
+            except SkyledgerError as error:
+                return {"said": str(error), "line": None}
+            columns = len(found.columns)
+            return {"said": f"Valid ADQL 2.1, {columns} column{'s' if columns != 1 else ''}"}
 
-        said = await self.frame.within(look) if text.strip() else ""
-        return Response(said, media_type="text/plain")
+        return JSONResponse(await self.frame.within(look) if text.strip() else {"said": ""})
+
+    async def names(self, request: Request) -> Response:
+        """Send every table and column with unit and meaning, for completion; kept by its hash."""
+        digest, content = await self.frame.within(self._names)
+        response = Response(media_type="application/json")
+        if digest == request.path_params["digest"]:
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        response.body = packed(request.scope, content, response.headers)
+        response.headers["Content-Length"] = str(len(response.body))
+        return response
+
+    def _names(self) -> tuple[str, bytes]:
+        catalogue = self.frame.service.catalogue()
+        if self._named is None or self._named[0] is not catalogue:
+            found = {
+                t.full_name: [[c.name, c.unit or "", c.description or ""] for c in t.columns]
+                for t in catalogue.tables.values()
+            }
+            content = json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
+            self._named = (catalogue, hashlib.sha256(content).hexdigest()[:16], content)
+        return self._named[1], self._named[2]
 
     def _tables(self) -> list[dict[str, Any]]:
         """Schemas, tables and columns, for the browser beside the editor."""

@@ -80,17 +80,41 @@
   // The table browser: a click inserts at the cursor and replaces nothing that was not selected.
   const editor = document.getElementById("q");
   if (editor) {
-    for (const one of all("[data-insert]"))
-      one.addEventListener("click", () => {
-        editor.setRangeText(one.dataset.insert, editor.selectionStart, editor.selectionEnd, "end");
-        editor.dispatchEvent(new Event("input"));
-      });
+    const insert = (text) => {
+      if (editor.classList.contains("replaced"))
+        editor.dispatchEvent(new CustomEvent("insert", { detail: text }));
+      else editor.setRangeText(text, editor.selectionStart, editor.selectionEnd, "end");
+    };
     editor.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
         editor.form.requestSubmit();
       }
     });
+    let names;
+    const known = () => (names ||= fetch(editor.dataset.names).then((said) => said.json()));
+    const fill = async (table) => {
+      if (table.querySelector("ul")) return;
+      const list = document.createElement("ul");
+      table.querySelector(".plain").replaceWith(list);
+      for (const [name, unit, said] of (await known())[table.dataset.table]) {
+        const item = document.createElement("li");
+        const button = document.createElement("button");
+        button.type = "button";
+        button.className = "name";
+        button.textContent = name;
+        button.addEventListener("click", () => insert(name));
+        const small = document.createElement("span");
+        small.className = "quiet";
+        small.textContent = unit;
+        item.title = said;
+        item.append(button, small);
+        list.append(item);
+      }
+    };
+    for (const table of all(".tables .table"))
+      table.addEventListener("toggle", () => table.open && fill(table));
+
     // One question at a time, and only when the typing rests.
     let rest, asking;
     const verdict = document.getElementById("verdict");
@@ -99,8 +123,12 @@
       asking = new AbortController();
       try {
         const body = new URLSearchParams({ q: editor.value });
-        const said = await fetch("/query/check", { method: "POST", body, signal: asking.signal });
-        verdict.textContent = said.ok ? await said.text() : "";
+        const answer = await fetch("/query/check", { method: "POST", body, signal: asking.signal });
+        const found = answer.ok ? await answer.json() : { said: "" };
+        verdict.textContent = found.said;
+        editor.dispatchEvent(
+          new CustomEvent("verdict", { detail: { line: found.line, column: found.column, message: found.said } }),
+        );
       } catch (error) {
         if (error.name !== "AbortError") verdict.textContent = "";
       }
@@ -111,18 +139,19 @@
     });
     const filter = document.querySelector(".tables .filter");
     filter.hidden = false;
-    filter.addEventListener("input", () => {
+    filter.addEventListener("input", async () => {
       const wanted = filter.value.trim().toLowerCase();
+      const found = await known();
       for (const table of all(".tables .table")) {
-        let some = false;
-        for (const item of all("li", table)) {
-          const hit = (item.textContent + " " + item.title).toLowerCase().includes(wanted);
-          item.hidden = wanted && !hit;
-          some ||= hit;
-        }
-        const name = table.querySelector("summary").textContent.toLowerCase().includes(wanted);
-        table.hidden = wanted && !some && !name;
-        table.open = Boolean(wanted && some);
+        const rows = found[table.dataset.table] || [];
+        const hits = wanted ? rows.filter((r) => r.join(" ").toLowerCase().includes(wanted)) : rows;
+        const named = table.dataset.table.toLowerCase().includes(wanted);
+        table.hidden = Boolean(wanted) && !hits.length && !named;
+        if (!wanted || table.hidden) continue;
+        await fill(table);
+        all("li", table).forEach((item, k) => (item.hidden = !named && !hits.includes(rows[k])));
+        table.parentElement.open = true;
+        table.open = hits.length > 0 && hits.length < 30;
       }
     });
   }
