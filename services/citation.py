@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 
 from skyledger.database.session import begin, sentence, settle
-from skyledger.errors import DatabaseError, QueryRefusedError
+from skyledger.errors import DatabaseError, NotFoundError, QueryRefusedError
 from skyledger.virtual import VirtualDatabase
 
 
@@ -136,8 +136,11 @@ def look_up(connection: Any, name: str) -> Citation:
 
     Raises
     ------
-    QueryRefusedError
+    NotFoundError
         If there is none of that name.
     """
     with _refusals(connection, 60) as cursor:
+        cursor.execute("SELECT count(*) FROM ledger.citation_of(%s)", (name,))
+        if not cursor.fetchone()[0]:
+            raise NotFoundError(f"there is no citation {name[:60]!r}; look at its spelling")
         return _read(cursor, name)

@@ -36,6 +36,28 @@ def _grid(ra: float, decl: float, scale: float) -> tuple[WCS, tuple[int, int]]:
     return wcs, (n, n)
 
 
+def missing(connection: Any, ccd_visit_id: int, database: VirtualDatabase) -> list[str]:
+    """Images of a ccdVisit that are not kept here, as relative paths; empty if all are there."""
+    return [path for path in _paths(connection, ccd_visit_id, database)[0]
+            if not (products.root() / path).is_file()]  # fmt: skip
+
+
+def _paths(
+    connection: Any, ccd_visit_id: int, database: VirtualDatabase
+) -> tuple[list[str], float]:
+    """Paths of visit, template and difference, and the size of a pixel [arcsec]."""
+    found = answers.run(
+        connection,
+        "SELECT c.pviPath, t.path, c.differencePath, c.pixelScale FROM CcdVisit AS c "
+        f"JOIN Template AS t USING (templateId) WHERE c.ccdVisitId = {int(ccd_visit_id)}",
+        database,
+    )
+    if not found.rows or None in found.rows[0]:
+        raise NotFoundError(f"ccdVisit {ccd_visit_id} has no difference image")
+    *paths, scale = found.rows[0]
+    return paths, scale
+
+
 def read(
     connection: Any, ra: float, decl: float, ccd_visit_id: int, database: VirtualDatabase
 ) -> Triplet:
@@ -46,15 +68,7 @@ def read(
     NotFoundError
         If the images of that ccdVisit are not kept here.
     """
-    found = answers.run(
-        connection,
-        "SELECT c.pviPath, t.path, c.differencePath, c.pixelScale FROM CcdVisit AS c "
-        f"JOIN Template AS t USING (templateId) WHERE c.ccdVisitId = {int(ccd_visit_id)}",
-        database,
-    )
-    if not found.rows:
-        raise NotFoundError(f"ccdVisit {ccd_visit_id} has no difference image")
-    *paths, scale = found.rows[0]
+    paths, scale = _paths(connection, ccd_visit_id, database)
     wcs, shape = _grid(ra, decl, scale)
     images = {}
     for name, path in zip(IMAGES, paths, strict=True):

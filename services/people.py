@@ -128,8 +128,14 @@ def token_of(headers: Headers) -> tuple[str | None, str] | None:
     return name, token
 
 
-def _refuse_borrowed(method: str, headers: Headers) -> None:
-    """Refuse changes by pages of other sites, to which a browser has lent what it knows."""
+def refuse_borrowed(method: str, headers: Headers) -> None:
+    """Refuse changes by pages of other sites, to which a browser has lent what it knows.
+
+    Raises
+    ------
+    ForbiddenError
+        If a page of another site sent the request.
+    """
     changes = method not in {"GET", "HEAD", "OPTIONS"}
     origin = headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
@@ -168,7 +174,7 @@ class SignIn:
         try:
             person, running = await self._person(headers)
             if person is not None:
-                _refuse_borrowed(scope["method"], headers)
+                refuse_borrowed(scope["method"], headers)
         except Exception as error:  # noqa: BLE001 - said to the client
             await self.refuse(error)(scope, receive, send)
             return

@@ -199,14 +199,20 @@ def _marks(curve: LightCurve, view: View, points: _Points, x: svg.Axis, y: svg.A
 
 
 def body(
-    curve: LightCurve, view: View | None = None, *, width: float = 760, height: float = 380
-) -> str:
-    """Draw what `draw` draws, as a part of a larger drawing."""
+    curve: LightCurve, view: View | None = None, *, width: float = 760, height: float = 380,
+    symbols: bool = True,
+) -> str:  # fmt: skip
+    """Draw what `draw` draws, as a part of a larger drawing.
+
+    ``symbols`` tells whether the marks of the bands are defined in it; of many drawings on one
+    page only one may define them.
+    """
     view = view or View()
     points = _points(curve, view)
     x, y = _axes(points, view, width, height)
     bands = [b for b in svg.BANDS if b in set(curve.band[points.index])]
-    drawn = svg.symbols(bands) + "".join(_frame(x, y, curve, view))
+    drawn = svg.symbols(bands) if symbols else ""
+    drawn += "".join(_frame(x, y, curve, view))
     drawn += "".join(_marks(curve, view, points, x, y))
     if not points.index.size:
         drawn += svg.text(width / 2, height / 2, "nothing measured here", "label", anchor="middle")
@@ -220,6 +226,7 @@ def draw(
     width: float = 760,
     height: float = 380,
     alone: bool = False,
+    symbols: bool = True,
 ) -> str:
     """Draw a light curve as SVG.
 
@@ -232,9 +239,11 @@ def draw(
         Size of the drawing [px]; pages scale it.
     alone
         Make a file that can be opened by itself, with its own colours.
+    symbols
+        Define the marks of the bands; of many drawings on a page the first one does.
     """
     title = f"Light curve of DIAObject {curve.object_id}"
-    drawn = body(curve, view, width=width, height=height)
+    drawn = body(curve, view, width=width, height=height, symbols=symbols)
     return svg.document(width, height, title, summary(curve, view), drawn, alone=alone)
 
 

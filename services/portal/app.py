@@ -1,6 +1,7 @@
 """All pages of the portal."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -15,6 +16,7 @@ from services.portal.search import Search
 from services.portal.status import StatusPage
 from services.tap.requests import parameters_of
 from services.tap.service import TapService
+from skyledger import __version__
 from skyledger.people import Person
 
 _YEAR = 365 * 86400
@@ -46,6 +48,7 @@ class Portal:
         """All addresses."""
         return [
             Mount("/static", self.frame.assets),
+            Route("/", self.frame.shown(self.home)),
             Route("/theme", self.frame.shown(self.theme), methods=["POST"]),
             *self.queries.routes(),
             *self.objects.routes(),
@@ -56,6 +59,16 @@ class Portal:
             *(Route(path, self.frame.shown(self.later)) for path in _LATER),
             Route("/help", self.frame.shown(self.help)),
         ]
+
+    async def home(self, request: Request) -> Response:
+        """Say what there is, and how to ask."""
+        moment = await self.frame.moment(request)
+        service = self.frame.service
+        schemas = await self.frame.within(lambda: service.kept(_schemas))
+        base = f"{request.url.scheme}://{request.url.netloc}"
+        return self.frame.page(
+            request, "home.html", moment, schemas=schemas, base=base, version=__version__
+        )
 
     async def theme(self, request: Request) -> Response:
         """Keep which paper somebody likes."""
@@ -81,3 +94,12 @@ class Portal:
         moment = await self.frame.moment(request)
         base = f"{request.url.scheme}://{request.url.netloc}"
         return self.frame.page(request, "help.html", moment, base=base)
+
+
+def _schemas(cursor: Any) -> list[tuple[str, str, int]]:
+    cursor.execute(
+        "SELECT schemaname, s.description, count(*) FROM service.tapschema AS s "
+        "JOIN service.taptable USING (schemaname) GROUP BY schemaname, s.description, schemaindex "
+        "ORDER BY schemaindex"
+    )
+    return cursor.fetchall()  # type: ignore[no-any-return]

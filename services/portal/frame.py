@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from services.drawing import ledger, svg
-from services.people import asker_of
+from services.people import asker_of, refuse_borrowed
 from services.portal import addresses
 from services.portal.instants import Ledger, Moment
 from services.tap.requests import challenge, judged
@@ -201,6 +201,7 @@ class Frame:
 
         async def wrapped(request: Request) -> Response:
             try:
+                refuse_borrowed(request.method, request.headers)
                 return await handler(request)
             except asyncio.CancelledError:
                 raise

@@ -203,11 +203,23 @@ class ObjectPages:
         chosen = _chosen(request, found.curve, view)
         if chosen is not None:
             view = replace(view, selected=chosen["visit"])
+            chosen["gone"] = await self.frame.within(lambda: self._gone(chosen["visit"], moment))
         return self.page(
             request, "object.html", moment, known=found, chosen=chosen,
             **_said(request, moment, found, view, total=total),
             neighbours_of=releases[-1] if releases else None,
         )  # fmt: skip
+
+    def _gone(self, visit: int, moment: Moment) -> str | None:
+        """Say why the images of a visit cannot be shown; None if they can."""
+        with self.frame.service.readers.session() as connection:
+            try:
+                missing = cutouts.missing(connection, visit, moment.fixed)
+            except NotFoundError as error:
+                return str(error)
+        if not missing:
+            return None
+        return f"{missing[0]} is kept no longer; processing the visit again makes it anew"
 
     async def compared(self, request: Request) -> Response:
         """Show what differs between two versions of an object."""

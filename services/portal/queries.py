@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from services import light_curves
 from services.adql import AdqlError, Table, translate
-from services.drawing import light_curve, scatter
+from services.drawing import light_curve, scatter, svg
 from services.people import asker_of
 from services.portal import addresses, copying
 from services.portal.frame import Frame, markup, packed
@@ -188,9 +188,12 @@ class QueryPages:
                     curve = light_curves.read(connection, number, moment.fixed)
                 except NotFoundError:
                     continue
-                picture = light_curve.draw(curve, width=380, height=230)
+                picture = light_curve.draw(curve, width=380, height=230, symbols=False)
                 drawn.append({"id": number, "picture": markup(picture)})
-        return {"drawn": drawn, "objects": len(ids)}
+        marks = markup(
+            f'<svg width="0" height="0" aria-hidden="true">{svg.symbols([*svg.BANDS])}</svg>'
+        )
+        return {"drawn": drawn, "objects": len(ids), "marks": marks}
 
     def _diagram(
         self, request: Request, result: Result, _moment: Moment, selected: int | None

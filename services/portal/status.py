@@ -18,7 +18,7 @@ FROM CcdVisit AS c JOIN Visit AS v USING (visitId)
 ORDER BY v.midPointTai DESC, c.detector LIMIT 40
 """
 _EPOCHS = """
-SELECT epochTai, kind, nRows FROM ledger.epoch
+SELECT epochTai AS tai, kind, nRows AS rows FROM ledger.epoch
 WHERE kind <> 'heartbeat' AND epochTai <= ledger.horizon() ORDER BY epochTai DESC LIMIT 20
 """
 
