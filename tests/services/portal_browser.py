@@ -25,9 +25,7 @@ class Seen:
     script: dict = field(default_factory=dict)  # address: bytes as they came over the wire
 
     def check(self) -> None:
-        assert self.messages == []
-        assert self.failed == []
-        assert self.foreign == []
+        assert (self.messages, self.failed, self.foreign) == ([], [], []), self
 
 
 @contextlib.contextmanager
@@ -61,7 +59,12 @@ def page_of(browser, address, *, width=1440, **options) -> Iterator[tuple[object
     page = context.new_page()
     page.on("console", lambda m: seen.messages.append(m.text))
     page.on("pageerror", lambda e: seen.messages.append(str(e)))
-    page.on("requestfailed", lambda r: seen.failed.append(r.url))
+
+    def failed(request):
+        if request.failure != "net::ERR_ABORTED":  # by the page itself: the next key was pressed
+            seen.failed.append(f"{request.failure} {request.url}")
+
+    page.on("requestfailed", failed)
 
     def finished(response):
         kind = response.headers.get("content-type", "")

@@ -66,6 +66,15 @@ if (area) {
         sql({ dialect: adql }),
         syntaxHighlighting(look),
         autocompletion({ override: [(context) => completion(names)(context)] }),
+        // Typing over a selection, the browser would copy its looks as inline style, which the page forbids.
+        EditorView.domEventHandlers({
+          beforeinput(event, view) {
+            if (event.inputType !== "insertText" || !event.data || view.state.selection.main.empty) return false;
+            view.dispatch({ ...view.state.replaceSelection(event.data), userEvent: "input.type", scrollIntoView: true });
+            event.preventDefault();
+            return true;
+          },
+        }),
         keymap.of([
           { key: "Mod-Enter", run: () => (area.form.requestSubmit(), true) },
           ...completionKeymap,
