@@ -1,5 +1,12 @@
 """Pages of the portal in a real browser: every one and every state, on paper light and dark."""
 
+import html
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx
@@ -214,3 +221,63 @@ def test_an_id_of_any_kind_goes_to_its_object(service, object_id):
     for number in (object_id, source):
         said = httpx.get(f"{service.address}/search", params={"q": number})
         assert said.headers["location"].startswith(f"/object/prompt/{object_id}")
+
+
+def copied(address):
+    """Texts below "Copy as" of a page, by name."""
+    page = httpx.get(address)
+    assert page.status_code == 200
+    found = re.findall(r"<h2>([^<]*)</h2><pre>(.*?)</pre>", page.text, re.DOTALL)
+    return {name: html.unescape(text) for name, text in found}
+
+
+def run_python(text, dsn):
+    done = subprocess.run(
+        [sys.executable, "-c", text + COUNT],
+        capture_output=True, text=True, timeout=120, check=False, cwd=ROOT,
+        env=os.environ | {"SKYLEDGER_DATABASE_URL": dsn},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+ROOT = Path(__file__).parents[2]
+COUNT = "\nprint(len(table), *table[table.colnames[0]])"
+
+
+@pytest.mark.parametrize("past", [False, True])
+def test_what_is_copied_gives_the_rows_of_the_page(service, object_id, past):
+    """Each text is run as it is pasted, and has the points of the page."""
+    asof = f"?asof={service.epochs[1].isoformat()}" if past else ""
+    texts = copied(f"{service.address}/object/prompt/{object_id}{asof}")
+    assert len(texts) == 5
+    shown = 2 if past else 3
+    for name in ("Python, pyvo", "Python, skyledger"):
+        assert run_python(texts[name], service.dsn).split() == [
+            str(shown),
+            *[str(object_id)] * shown,
+        ], name
+    done = subprocess.run(texts["curl"], shell=True, capture_output=True, text=True, check=True)  # noqa: S602
+    assert len(done.stdout.splitlines()) == 1 + shown
+    words = shlex.split(texts["SQL, command line"])
+    assert words[:3] == ["./run", "skyledger", "query"]
+    done = subprocess.run(
+        [sys.executable, "-m", "cli.main", *words[2:], "--format", "csv"], cwd=ROOT, check=True,
+        capture_output=True, text=True, env=os.environ | {"SKYLEDGER_DATABASE_URL": service.dsn},
+    )  # fmt: skip
+    assert len(done.stdout.splitlines()) == 1 + shown
+    linked = httpx.get(texts["Link"]).text
+    assert linked.count('class="p b-r"') == shown
+
+
+def test_the_answer_of_a_query_is_the_same_wherever_it_is_pasted(service):
+    query = "SELECT TOP 7 diaSourceId, psFlux FROM prompt.DIASource ORDER BY diaSourceId"
+    address = f"{service.address}/query?q={quote(query)}"
+    texts = copied(address)
+    wanted = [row[0] for row in service.rows(query)]
+    done = subprocess.run(texts["curl"], shell=True, capture_output=True, text=True, check=True)  # noqa: S602
+    assert [line.split(",")[0] for line in done.stdout.splitlines()[1:]] == wanted
+    found = run_python(texts["Python, pyvo"], service.dsn)
+    assert re.findall(r"\d{10,}", found) == wanted
+    page = httpx.get(texts["Link"]).text
+    assert all(f">{i}</td>" in page for i in wanted)
