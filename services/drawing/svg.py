@@ -41,7 +41,8 @@ def number(value: float, digits: int = 2) -> str:
 
 def figure(value: float, digits: int) -> str:
     """Write a value for people: thousands by comma, a true minus."""
-    return f"{value:,.{digits}f}".replace("-", MINUS)
+    text = f"{value:,.{digits}f}"
+    return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", MINUS)
 
 
 def text(x: float, y: float, said: str, kind: str, *, anchor: str = "start") -> str:
