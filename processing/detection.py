@@ -53,7 +53,7 @@ def coarse_fwhm(image: FloatImage, bad: NDArray[np.bool_]) -> float:
     DataRejectedError
         If nothing on the image is bright and whole.
     """
-    image = np.ascontiguousarray(image)
+    image, bad = np.ascontiguousarray(image), np.ascontiguousarray(bad)  # parts of larger ones
     background = sep.Background(image, mask=bad)
     plain = image - background.back()
     sep.set_extract_pixstack(max(image.size, 300_000))
