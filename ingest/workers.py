@@ -19,6 +19,7 @@ from typing import Any
 from skyledger import settings
 from skyledger.errors import ConfigurationError
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _PATIENCE = 10  # s for a scheduler to answer
 
 
@@ -37,6 +38,22 @@ def _begin() -> None:
     """Let Ctrl-C end a worker at once and without words: the parent says what is to be said."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let processes that start now compute with one thread, unless the user has said otherwise.
+
+    There is a worker a core already: more threads wait for each other, which took four times the
+    CPU time of the PSF's small matrices, and change the last digits of sums.
+    """
+    missing = [name for name in _THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(missing, "1"))
+    try:
+        yield
+    finally:
+        for name in missing:
+            os.environ.pop(name, None)
 
 
 @contextmanager
@@ -123,5 +140,5 @@ def worker_pool(number: int, scheduler: str | None = None) -> Iterator[Executor]
     ConfigurationError
         If the scheduler does not answer, or the package for it is not installed.
     """
-    with _cluster(scheduler) if scheduler else _processes(number) as pool:
+    with _one_thread_each(), _cluster(scheduler) if scheduler else _processes(number) as pool:
         yield pool

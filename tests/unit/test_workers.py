@@ -20,6 +20,16 @@ def test_processes_do_what_they_are_given() -> None:
     assert np.array_equal(found, packed(matrices))
 
 
+def test_a_worker_computes_with_one_thread_unless_told_otherwise(monkeypatch) -> None:
+    """There is one a core already; and the digits of sums do not depend on the machine."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    with workers.worker_pool(1) as pool:
+        assert pool.submit(os.getenv, "OMP_NUM_THREADS").result() == "1"
+        assert pool.submit(os.getenv, "OPENBLAS_NUM_THREADS").result() == "3"
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
 @pytest.mark.filterwarnings("ignore")  # of the cluster's own event loops
 def test_workers_of_a_dask_scheduler_do_the_same(tmp_path, monkeypatch) -> None:
     distributed = pytest.importorskip(
