@@ -151,6 +151,7 @@ def test_completion_knows_columns_with_their_units(service, browser):
         page.wait_for_selector(".cm-tooltip-autocomplete")
         assert "psFluxErr" in page.locator(".cm-tooltip-autocomplete").inner_text()
         assert "nJy" in page.locator(".cm-completionDetail").first.inner_text()
+        page.wait_for_timeout(300)  # a list that has just opened takes no Enter meant for the text
         page.keyboard.press("Enter")
         page.get_by_text("Valid ADQL").wait_for()
         # The table browser inserts at the cursor and leaves the rest.
