@@ -78,11 +78,16 @@ def read(dsn: str, stop: Any, path: Path) -> None:
     with path.open("w", encoding="utf-8", buffering=1) as log:
         for connection in connected(dsn, stop):
             connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-            with contextlib.suppress(psycopg2.OperationalError, psycopg2.InterfaceError):
+            try:
                 while not stop.value:
                     reading = _reading(connection, known)
                     known.append(reading)
                     log.write(json.dumps(reading) + "\n")
+            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+                continue
+            except psycopg2.DatabaseError:
+                if not connection.closed:  # a session that is killed may say no more than this
+                    raise
 
 
 def _ask_again(dsn: str, instants: list[str]) -> dict[str, list[str]]:
