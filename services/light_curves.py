@@ -41,8 +41,6 @@ class LightCurve:
         ``source``, ``forced`` or ``limit``.
     noise
         Of limits: one sigma of a point source [nJy].
-    dia_source_id
-        Of detections; 0 for all else.
     """
 
     object_id: int
@@ -56,7 +54,6 @@ class LightCurve:
     kind: NDArray[Any]
     noise: NDArray[np.float64]
     ccd_visit_id: NDArray[np.int64]
-    dia_source_id: NDArray[np.int64]
     answer: answers.Answer
 
     @property
@@ -103,6 +100,5 @@ def read(
         np.array(columns[4], dtype=object),
         np.array(columns[5], dtype=float),
         np.array(columns[6], dtype=np.int64),
-        np.array([i or 0 for i in columns[7]], dtype=np.int64),
         answer,
     )

@@ -1,6 +1,6 @@
 """Light curves as SVG: one function for pages, files and the documentation."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -245,19 +245,3 @@ def draw(
     title = f"Light curve of DIAObject {curve.object_id}"
     drawn = body(curve, view, width=width, height=height, symbols=symbols)
     return svg.document(width, height, title, summary(curve, view), drawn, alone=alone)
-
-
-def small(curve: LightCurve, *, width: float = 80, height: float = 22) -> str:
-    """Draw the detections of a light curve in the size of a word."""
-    points = _points(curve, replace(View(), kinds="d"))
-    x = svg.Axis(*svg.around([float(v) for v in points.x], 0.05), 2, width - 2)
-    low, high = svg.around([*map(float, points.y), 0.0], 0.1)
-    y = svg.Axis(low, high, height - 2, 2)
-    body = svg.line(0, y.at(0), width, y.at(0), "zero") + "".join(
-        f'<circle cx="{svg.number(x.at(float(points.x[k])))}" '
-        f'cy="{svg.number(y.at(float(points.y[k])))}" r="1.7" '
-        f'class="s b-{escape(str(curve.band[points.index[k]]))}"/>'
-        for k in range(points.index.size)
-    )
-    title = f"Detections of DIAObject {curve.object_id}"
-    return svg.document(width, height, title, summary(curve), body, alone=False)

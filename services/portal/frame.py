@@ -13,7 +13,6 @@ from typing import Any, cast
 import jinja2
 from markupsafe import Markup
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -26,7 +25,6 @@ from services.portal.instants import Ledger, Moment
 from services.tap.requests import challenge, judged
 from services.tap.service import TapService
 from services.tap.streaming import in_thread
-from skyledger.errors import SkyledgerError
 from skyledger.people import Person
 
 _SMALL = 1000  # bytes that are not worth compressing
@@ -205,7 +203,7 @@ class Frame:
                 return await handler(request)
             except asyncio.CancelledError:
                 raise
-            except (SkyledgerError, HTTPException, Exception) as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001 - said on a page
                 return self.refusal(request, error)
 
         return wrapped

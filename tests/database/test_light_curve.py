@@ -391,7 +391,6 @@ def test_a_drawn_light_curve_shows_sources_forced_fluxes_and_limits():
         kind=np.array(["source", "source", "forced", "limit", "limit", "forced"], dtype=object),
         noise=np.array([np.nan, np.nan, np.nan, 4.0, 6.0, np.nan]),
         ccd_visit_id=np.arange(n) + 1,
-        dia_source_id=np.array([7, 8, 0, 0, 0, 0]),
         answer=None,
     )
     drawn = light_curve.draw(curve)

@@ -1,7 +1,6 @@
 """A real browser for the pages of the portal, which may talk to the service alone."""
 
 import contextlib
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -94,8 +93,3 @@ def violations(page) -> list[str]:
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
     found = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})
     return [f"{v['id']}: {n['html'][:160]}" for v in found["violations"] for n in v["nodes"]]
-
-
-def colours(text: str) -> set[str]:
-    """Colours that a text names."""
-    return set(re.findall(r"#[0-9a-f]{6}", text))
